@@ -1,0 +1,51 @@
+# Two commands on a fresh machine: `make run` and `make test`. Each makes its own environment.
+# PYTHON chooses the interpreter (3.11 or newer).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test check format bench docs lock reset clean
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Cloison needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Making the environment in $(VENV) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+		--require-hashes -r requirements.lock
+	@touch $@
+
+run: $(READY)  ## serve on 127.0.0.1:8000, with a demo organisation on first start
+	@$(BIN)/python -m server serve --demo
+
+test: $(READY)  ## run every test
+	$(BIN)/python -m pytest -n 2 -q
+
+check: $(READY)  ## format, lint, types, imports, generated docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tools.reference --check
+
+format: $(READY)  ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(READY)  ## write the generated half of protocol.md and the settings' table
+	$(BIN)/python -m tools.reference
+
+bench: $(READY)  ## measure a server of its own: posts/s, deliveries/s, latency, memory
+	$(BIN)/python -m benchmarks
+
+lock: $(READY)  ## pin what pyproject.toml asks for, with hashes, for every platform
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
+
+reset:  ## forget the demo organisation and everything said in it
+	rm -rf var
+
+clean: reset  ## remove everything that was made here
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

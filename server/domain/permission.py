@@ -1,0 +1,145 @@
+"""Permission: who may do what. One ``check_`` a command; each raises, or returns what it proved.
+
+Decides from facts read in the transaction at hand. Invariant: to anyone who is not inside a sphere
+and not called into it, every check answers NotFound, as for a sphere that does not exist; a check
+that depends on the organisation's role alone comes first, so that it says nothing of the sphere.
+"""
+
+from __future__ import annotations
+
+from server import errors
+from server.domain.facts import Member, Sphere, Standing, Stay
+from server.protocol.scalars import Audience, MemberRole, SphereRole
+from server.protocol.views import Destination
+
+
+def check_inside(standing: Standing | None) -> Stay:
+    """Return the stay of a member who is inside the sphere. Raises NotFound."""
+    if standing is None or standing.stay is None:
+        raise errors.NotFound
+    return standing.stay
+
+
+def check_administrator(standing: Standing | None) -> Stay:
+    """Return the stay of an administrator. Raises NotFound outside, NotAllowed inside."""
+    stay = check_inside(standing)
+    if stay.role is not SphereRole.ADMINISTRATOR:
+        raise errors.NotAllowed("Only an administrator of the sphere may do this.")
+    return stay
+
+
+def destination(sphere: Sphere) -> Destination:
+    """Return where a post to ``sphere`` goes, as the sender must be shown it."""
+    return Destination(
+        sphere=sphere.id,
+        name=sphere.name,
+        audience=sphere.audience,
+        history=sphere.history,
+        revision=sphere.revision,
+    )
+
+
+def check_destination(sphere: Sphere, revision: int) -> None:
+    """Raise StaleDestination, with the present one, unless the sender was shown ``revision``."""
+    if revision != sphere.revision:
+        raise errors.StaleDestination(destination=destination(sphere))
+
+
+def check_post(standing: Standing | None, revision: int) -> Stay:
+    """Return the stay of a member who may post to the sphere that they were shown."""
+    stay = check_inside(standing)
+    assert standing is not None
+    check_destination(standing.sphere, revision)
+    return stay
+
+
+def check_create(member: Member) -> None:
+    """Raise NotAllowed for a visitor: visitors are guests of spheres, and found none."""
+    if member.role is MemberRole.VISITOR:
+        raise errors.NotAllowed("A visitor cannot found a sphere.")
+
+
+def check_configure(standing: Standing | None, revision: int) -> Stay:
+    """Return the stay of an administrator who was shown the settings that they change."""
+    stay = check_administrator(standing)
+    assert standing is not None
+    check_destination(standing.sphere, revision)
+    return stay
+
+
+def is_discoverable(sphere: Sphere) -> bool:
+    """Say whether a sphere shows itself to its organisation."""
+    return sphere.listed and sphere.audience is not Audience.CLOSED
+
+
+def may_discover(member: Member, sphere: Sphere) -> bool:
+    """Say whether a member outside ``sphere`` may learn that it exists, and join it."""
+    return (
+        sphere.organisation == member.organisation
+        and is_discoverable(sphere)
+        and member.role is not MemberRole.VISITOR
+    )
+
+
+def check_join(standing: Standing | None) -> None:
+    """Let in whoever is invited, or may discover an open sphere; a manager is no exception."""
+    if standing is None:
+        raise errors.NotFound
+    if standing.stay is not None:
+        raise errors.AlreadyInside
+    if not standing.invited and not may_discover(standing.member, standing.sphere):
+        raise errors.NotFound
+
+
+def check_decline(standing: Standing | None) -> None:
+    """Raise NotFound unless there is an invitation to decline."""
+    if standing is None or not standing.invited:
+        raise errors.NotFound
+
+
+def check_manager(member: Member) -> None:
+    """Raise NotAllowed for anyone but a manager of the organisation."""
+    if member.role is not MemberRole.MANAGER:
+        raise errors.NotAllowed("Only a manager of the organisation may do this.")
+
+
+def check_enter(member: Member, standing: Standing | None) -> None:
+    """Let a manager in visibly: entering is the only way in without an invitation."""
+    check_manager(member)
+    if standing is None:
+        raise errors.NotFound
+    if standing.stay is not None:
+        raise errors.AlreadyInside
+
+
+def check_remove(standing: Standing | None, target: Stay | None) -> Stay:
+    """Return the stay of somebody whom this administrator may remove.
+
+    A manager who entered cannot be removed: they could enter again at once, and the exit would
+    not be theirs.
+    """
+    stay = check_administrator(standing)
+    if target is None:
+        raise errors.NotFound
+    if target.member == stay.member:
+        raise errors.NotAllowed("To go yourself, leave.")
+    if target.entered:
+        raise errors.NotAllowed("A manager who entered can only leave by themselves.")
+    return target
+
+
+def check_appoint(standing: Standing | None, target: Stay | None) -> Stay:
+    """Return the stay of somebody whom this administrator may make one."""
+    check_administrator(standing)
+    if target is None:
+        raise errors.NotFound
+    if target.entered or target.role is SphereRole.ADMINISTRATOR:
+        raise errors.AlreadyInside("This member already administers the sphere.")
+    return target
+
+
+def check_connector(standing: Standing | None, *, exists: bool) -> None:
+    """Raise unless this administrator names a connector that there is."""
+    check_administrator(standing)
+    if not exists:
+        raise errors.NotFound

@@ -1,0 +1,220 @@
+"""Commands: what a client may send. One struct a command; each gets exactly one reply.
+
+The docstring of a command is its text in ``protocol.md``; ``COMMANDS`` is the whole list, and the
+dispatch table must name each of them. Invariant: unknown fields are refused.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from server.protocol.scalars import (
+    PAGE_EVENTS_MAX,
+    Address,
+    Audience,
+    Bequest,
+    Body,
+    ClientId,
+    ConnectorId,
+    History,
+    MemberId,
+    Name,
+    RequestId,
+    Revision,
+    Seq,
+    SphereId,
+    Token,
+)
+
+
+class Command(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    gc=False,
+):
+    """What a client may send."""
+
+    id: RequestId
+
+
+class Hello(Command, tag="hello"):
+    """Open the conversation: the first frame of every connection.
+
+    ``token`` is the session's, unless the ``Authorization`` header or the cookie of the
+    handshake carried it already.
+    """
+
+    token: Token | None = None
+
+
+class ListSpheres(Command, tag="list"):
+    """List my spheres, my invitations, and the open spheres that I may join."""
+
+
+class Subscribe(Command, tag="subscribe"):
+    """Receive the events of a sphere from now on.
+
+    ``after`` is the last seq that this client holds, when it holds any: the reply then says what
+    to forget before anything is replayed. Fill the gap up to ``head`` with ``history``.
+    """
+
+    sphere: SphereId
+    after: Seq | None = None
+
+
+class Unsubscribe(Command, tag="unsubscribe"):
+    """Stop receiving the events of a sphere on this connection."""
+
+    sphere: SphereId
+
+
+class Post(Command, tag="post"):
+    """Share a message in a sphere.
+
+    ``revision`` is that of the destination which the sender was shown. ``client_id`` makes the
+    post idempotent: sent again, it answers with the first one's seq.
+    """
+
+    sphere: SphereId
+    revision: Revision
+    client_id: ClientId
+    body: Body
+
+
+class GetHistory(Command, tag="history"):
+    """Read a page of a timeline: upwards from ``after`` (the default), or down from ``before``.
+
+    The events come in rising order either way. Below my horizon only what was sent with visible
+    history shows, so only there may ``seq`` skip.
+    """
+
+    sphere: SphereId
+    after: Seq | None = None
+    before: Seq | None = None
+    limit: Annotated[int, Meta(ge=1, le=PAGE_EVENTS_MAX)] = 100
+
+
+class Create(Command, tag="create"):
+    """Found a sphere: closed, invisible to outsiders, its history hidden; I administer it."""
+
+    name: Name
+
+
+class Configure(Command, tag="configure"):
+    """Change a sphere's settings (administrators): what is left out stays as it is.
+
+    ``revision`` is that of the sphere as I was shown it: a stale one is refused.
+    """
+
+    sphere: SphereId
+    revision: Revision
+    name: Name | None = None
+    audience: Audience | None = None
+    history: History | None = None
+    listed: bool | None = None
+
+
+class Invite(Command, tag="invite"):
+    """Invite somebody to a sphere (administrators), by member id or by address.
+
+    The answer is the same whether or not there is such a person.
+    """
+
+    sphere: SphereId
+    member: MemberId | None = None
+    address: Address | None = None
+
+
+class Decline(Command, tag="decline"):
+    """Decline an invitation."""
+
+    sphere: SphereId
+
+
+class Join(Command, tag="join"):
+    """Come into a sphere that I am invited to, or that is open to me."""
+
+    sphere: SphereId
+
+
+class Leave(Command, tag="leave"):
+    """Leave a sphere: everything that I wrote there is erased, unless I bequeathed it."""
+
+    sphere: SphereId
+
+
+class Remove(Command, tag="remove"):
+    """Remove a member from a sphere (administrators): what they wrote is erased as if they left."""
+
+    sphere: SphereId
+    member: MemberId
+
+
+class Appoint(Command, tag="appoint"):
+    """Make a member of the sphere its administrator (administrators)."""
+
+    sphere: SphereId
+    member: MemberId
+
+
+class Bequeath(Command, tag="bequeath"):
+    """Say what becomes of my messages in a sphere when I leave it.
+
+    After I left, ``none`` withdraws the bequest and erases what it had kept.
+    """
+
+    sphere: SphereId
+    form: Bequest
+
+
+class Oversee(Command, tag="oversee"):
+    """List every sphere of the organisation, invisible ones included (managers): never content."""
+
+
+class Enter(Command, tag="enter"):
+    """Enter a sphere visibly (managers): everyone is told before I can read anything."""
+
+    sphere: SphereId
+
+
+class InstallConnector(Command, tag="install_connector"):
+    """Draw a write-only token for a bot (administrators): it is shown once."""
+
+    sphere: SphereId
+    name: Name
+
+
+class RevokeConnector(Command, tag="revoke_connector"):
+    """Revoke a bot's token (administrators)."""
+
+    sphere: SphereId
+    connector: ConnectorId
+
+
+AnyCommand = (
+    Hello
+    | ListSpheres
+    | Subscribe
+    | Unsubscribe
+    | Post
+    | GetHistory
+    | Create
+    | Configure
+    | Invite
+    | Decline
+    | Join
+    | Leave
+    | Remove
+    | Appoint
+    | Bequeath
+    | Oversee
+    | Enter
+    | InstallConnector
+    | RevokeConnector
+)

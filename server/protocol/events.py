@@ -1,0 +1,174 @@
+"""Events: what the server tells unasked.
+
+A *timeline event* belongs to a sphere and carries its ``seq``, rising by one per timeline; it is
+stored, and everybody entitled to it sees the same bytes. A *notice* belongs to one member's
+sessions and is not stored: it only says that the list of spheres changed.
+
+Invariant: an event names members by id, and carries a name only where those who share the sphere
+may read it; it never embeds a copy of another message.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from server.protocol.scalars import (
+    Audience,
+    Bequest,
+    Body,
+    ConnectorId,
+    History,
+    MemberId,
+    Milliseconds,
+    Name,
+    Parting,
+    Revision,
+    Seq,
+    SphereId,
+)
+from server.protocol.views import ConnectorView, InvitationView, MemberView, SphereView
+
+
+class TimelineEvent(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"
+):
+    """What happened in a sphere, at ``seq``."""
+
+    sphere: SphereId
+    seq: Seq
+    at: Milliseconds
+
+
+class MessagePosted(TimelineEvent, tag="message_posted"):
+    """A member shared a message.
+
+    An ``author`` who is neither among the members nor the former members is «a former member».
+    """
+
+    author: MemberId
+    body: Body
+
+
+class ConnectorPosted(TimelineEvent, tag="connector_posted"):
+    """A bot brought something in; ``installed_by`` answers for it."""
+
+    connector: ConnectorId
+    name: Name
+    installed_by: MemberId
+    body: Body
+
+
+class MemberJoined(TimelineEvent, tag="member_joined"):
+    """Somebody came in."""
+
+    member: MemberView
+
+
+class MemberLeft(TimelineEvent, tag="member_left"):
+    """Somebody is out, and the connectors that they had installed are dead.
+
+    Unless ``kept`` is ``named``, forget what they wrote below this ``seq``: it is erased, or (when
+    ``kept`` is ``anonymous``) there again under an author that names nobody.
+    """
+
+    member: MemberId
+    how: Parting
+    kept: Bequest
+
+
+class ManagerEntered(TimelineEvent, tag="manager_entered"):
+    """A manager of the organisation entered, and reads from this ``seq`` on."""
+
+    member: MemberView
+
+
+class ManagerLeft(TimelineEvent, tag="manager_left"):
+    """A manager who had entered is out; the rest as in ``member_left``."""
+
+    member: MemberId
+    how: Parting
+    kept: Bequest
+
+
+class SphereChanged(TimelineEvent, tag="sphere_changed"):
+    """The sphere's settings are now these; posts must name the new ``revision``."""
+
+    by: MemberId
+    name: Name
+    audience: Audience
+    history: History
+    listed: bool
+    revision: Revision
+
+
+class AdministratorAppointed(TimelineEvent, tag="administrator_appointed"):
+    """A member became an administrator; ``by`` is null when the last one left."""
+
+    member: MemberId
+    by: MemberId | None
+
+
+class BequestWithdrawn(TimelineEvent, tag="bequest_withdrawn"):
+    """What a former member had bequeathed is erased: forget what ``author`` wrote below ``seq``."""
+
+    author: MemberId
+
+
+class ConnectorInstalled(TimelineEvent, tag="connector_installed"):
+    """A bot may now bring things in."""
+
+    connector: ConnectorView
+
+
+class ConnectorRevoked(TimelineEvent, tag="connector_revoked"):
+    """A bot's token is dead."""
+
+    connector: ConnectorId
+    by: MemberId
+
+
+class Erased(TimelineEvent, tag="erased"):
+    """Something was here and is erased: its place keeps ``seq`` unbroken (history only)."""
+
+
+AnyTimelineEvent = (
+    MessagePosted
+    | ConnectorPosted
+    | MemberJoined
+    | MemberLeft
+    | ManagerEntered
+    | ManagerLeft
+    | SphereChanged
+    | AdministratorAppointed
+    | BequestWithdrawn
+    | ConnectorInstalled
+    | ConnectorRevoked
+    | Erased
+)
+
+
+class Notice(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"
+):
+    """What concerns one member: every session of theirs receives it."""
+
+
+class SphereAdded(Notice, tag="sphere_added"):
+    """I am now inside this sphere, by an act of mine on one of my devices."""
+
+    sphere: SphereView
+
+
+class SphereForgotten(Notice, tag="sphere_forgotten"):
+    """Forget this sphere and everything of it: it is not there for me any more."""
+
+    sphere: SphereId
+
+
+class Invited(Notice, tag="invited"):
+    """Somebody invited me to a sphere."""
+
+    invitation: InvitationView
+
+
+AnyNotice = SphereAdded | SphereForgotten | Invited

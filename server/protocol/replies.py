@@ -1,0 +1,144 @@
+"""Replies: what answers a command, exactly one each, with the command's ``id``.
+
+Invariant: a reply says nothing that the one who asked may not know; ``error`` is the only reply to
+a refusal.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from server.protocol.scalars import MemberId, MemberRole, Milliseconds, Name, RequestId, Seq
+from server.protocol.views import (
+    Certificate,
+    ConnectorView,
+    Destination,
+    FormerMember,
+    InvitationView,
+    MemberView,
+    OpenSphere,
+    Purge,
+    SphereName,
+    SphereView,
+    View,
+)
+
+
+class Reply(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"
+):
+    """What answers a command."""
+
+    id: RequestId
+
+
+class ErrorBody(View, omit_defaults=True):
+    """A refusal: a stable code, a sentence for a person, and whether to come back."""
+
+    code: str
+    message: str
+    temporary: bool
+    retry_after_ms: int | None = None
+    destination: Destination | None = None
+
+
+class Error(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):
+    """The request was refused; ``id`` is null when the frame was too broken to carry one."""
+
+    id: RequestId | None
+    error: ErrorBody
+
+
+class Welcome(Reply, tag="welcome"):
+    """The session is accepted; the socket closes by itself at ``session_ends_at``.
+
+    ``idle_limit_ms`` is how long the session lives without a command from any of its
+    connections.
+    """
+
+    member: MemberId
+    name: Name
+    role: MemberRole
+    organisation: Name
+    session_ends_at: Milliseconds
+    idle_limit_ms: Milliseconds
+    now: Milliseconds
+
+
+class Spheres(Reply, tag="spheres"):
+    """My spheres, my invitations, and the open spheres that I may join."""
+
+    spheres: list[SphereView]
+    invitations: list[InvitationView]
+    open: list[OpenSphere]
+
+
+class Subscribed(Reply, tag="subscribed"):
+    """The sphere as it is at ``sphere.head``; every later event follows.
+
+    ``purges`` come first: apply them before anything else.
+    """
+
+    purges: list[Purge]
+    sphere: SphereView
+    members: list[MemberView]
+    former: list[FormerMember]
+    connectors: list[ConnectorView]
+
+
+class Done(Reply, tag="done"):
+    """It is done."""
+
+
+class Posted(Reply, tag="posted"):
+    """The message is stored durably, at ``seq``."""
+
+    seq: Seq
+    at: Milliseconds
+
+
+class Page(Reply, tag="page"):
+    """A page of a timeline, in rising order; ``more`` says that it goes on in that direction."""
+
+    events: list[msgspec.Raw]
+    more: bool
+
+
+class Inside(Reply, tag="inside"):
+    """I am inside the sphere: after ``create``, ``join`` or ``enter``."""
+
+    sphere: SphereView
+
+
+class Left(Reply, tag="left"):
+    """I am out: nothing of the sphere follows this frame."""
+
+    certificate: Certificate
+
+
+class Overview(Reply, tag="overview"):
+    """Every sphere of the organisation, by id and name."""
+
+    spheres: list[SphereName]
+
+
+class ConnectorToken(Reply, tag="connector_token"):
+    """The connector's token: shown this once."""
+
+    connector: ConnectorView
+    token: str
+
+
+AnyReply = (
+    Error
+    | Welcome
+    | Spheres
+    | Subscribed
+    | Done
+    | Posted
+    | Page
+    | Inside
+    | Left
+    | Overview
+    | ConnectorToken
+)

@@ -1,0 +1,98 @@
+"""Scalars: identifiers, bounds and small vocabularies that the wire structs share.
+
+Decides the shape of every scalar on the wire, with a reason for each bound. Does not decide who
+may use them. Invariant: whatever passes these types is safe to store, to log the length of, and
+to compare; nothing here is unbounded.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+#: A frame larger than this closes the connection with 1009 (bytes). OWASP's WebSocket advice:
+#: bound the message; 64 KiB holds the longest body in four-byte characters.
+FRAME_BYTES_MAX = 65_536
+#: Longest message body, in characters: 16,000 four-byte characters still fit in one frame.
+BODY_CHARS_MAX = 16_000
+#: Longest name of a sphere, member or connector, in characters: one line of a phone's screen.
+NAME_CHARS_MAX = 80
+#: Longest page of history, in events: with the longest bodies a page stays near 30 MB at worst,
+#: and the page is cut by PAGE_BYTES_MAX well before.
+PAGE_EVENTS_MAX = 500
+#: Longest page of history, in bytes of encoded events.
+PAGE_BYTES_MAX = 1_048_576
+
+#: 128 random bits in base32, lower case, without padding. Random, so that none can be guessed
+#: and no counter shows.
+ID_PATTERN = "^[a-z2-7]{26}$"
+
+SphereId = Annotated[str, Meta(pattern=ID_PATTERN, description="a sphere's id")]
+MemberId = Annotated[str, Meta(pattern=ID_PATTERN, description="a member's id")]
+ConnectorId = Annotated[str, Meta(pattern=ID_PATTERN, description="a connector's id")]
+RequestId = Annotated[
+    int, Meta(ge=0, le=2**53 - 1, description="chosen by the client, echoed in the reply")
+]
+ClientId = Annotated[
+    str,
+    Meta(
+        min_length=8,
+        max_length=64,
+        pattern="^[A-Za-z0-9_.:-]+$",
+        description="the client's own id of a message: the same id is never stored twice",
+    ),
+]
+Seq = Annotated[int, Meta(ge=0, le=2**53 - 1, description="position on a timeline, from 1")]
+Revision = Annotated[int, Meta(ge=1, le=2**53 - 1, description="a sphere's revision")]
+Milliseconds = Annotated[int, Meta(ge=0, description="milliseconds, UTC since 1970 when a date")]
+Body = Annotated[str, Meta(min_length=1, max_length=BODY_CHARS_MAX, description="text")]
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX, description="one line")]
+Address = Annotated[str, Meta(min_length=3, max_length=254, description="an address to sign in")]
+Token = Annotated[str, Meta(min_length=16, max_length=128, description="an opaque secret")]
+
+
+class Audience(StrEnum):
+    """Whom a sphere is for."""
+
+    CLOSED = "closed"  #: its members, by invitation
+    OPEN = "open"  #: its members; any member of the organisation may join
+    PUBLIC = "public"  #: anyone with the address may read; only members post
+
+
+class History(StrEnum):
+    """What a newcomer sees of what was sent before they came."""
+
+    HIDDEN = "hidden"
+    VISIBLE = "visible"
+
+
+class SphereRole(StrEnum):
+    """What a member is inside one sphere."""
+
+    MEMBER = "member"
+    ADMINISTRATOR = "administrator"
+
+
+class MemberRole(StrEnum):
+    """What a member is inside the organisation."""
+
+    VISITOR = "visitor"
+    MEMBER = "member"
+    MANAGER = "manager"
+
+
+class Bequest(StrEnum):
+    """What an author leaves behind in one sphere when they leave it."""
+
+    NONE = "none"  #: nothing: their messages are erased
+    NAMED = "named"  #: their messages, under their name
+    ANONYMOUS = "anonymous"  #: their messages, as «a former member»
+
+
+class Parting(StrEnum):
+    """How a member came to be out of a sphere."""
+
+    LEFT = "left"
+    REMOVED = "removed"

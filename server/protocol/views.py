@@ -1,0 +1,118 @@
+"""Views: what a client is shown of spheres and members.
+
+Invariant: a view of a sphere is only ever sent to someone who may know that it exists, and a view
+of a member only to someone who shares a sphere with them. No view carries an address.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from server.protocol.scalars import (
+    Audience,
+    ConnectorId,
+    History,
+    MemberId,
+    Milliseconds,
+    Name,
+    Revision,
+    Seq,
+    SphereId,
+    SphereRole,
+)
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of a reply or an event."""
+
+
+class Destination(View):
+    """Where a post would go: what the sender must have been shown."""
+
+    sphere: SphereId
+    name: Name
+    audience: Audience
+    history: History
+    revision: Revision
+
+
+class SphereView(Destination):
+    """A sphere that I am in."""
+
+    listed: bool  #: false: invisible to anyone outside it
+    role: SphereRole  #: mine
+    entered: bool  #: true: I am inside as a manager who entered
+    horizon: Seq  #: the first seq that I may see
+    head: Seq  #: the last seq of the timeline
+
+
+class OpenSphere(View):
+    """A sphere that I may join."""
+
+    sphere: SphereId
+    name: Name
+    audience: Audience
+    revision: Revision
+
+
+class InvitationView(View):
+    """A sphere that I am invited to."""
+
+    sphere: SphereId
+    name: Name
+    by: Name
+
+
+class MemberView(View):
+    """Somebody inside a sphere, as those who share it see them."""
+
+    member: MemberId
+    name: Name
+    role: SphereRole
+    entered: bool  #: a manager who entered: listed as such while inside
+
+
+class FormerMember(View):
+    """Somebody who left and bequeathed their messages under their name."""
+
+    member: MemberId
+    name: Name
+
+
+class ConnectorView(View):
+    """A bot's credential of a sphere, as its members see it."""
+
+    connector: ConnectorId
+    name: Name
+    installed_by: MemberId
+
+
+class Purge(View):
+    """What must be forgotten before anything is replayed.
+
+    Whatever ``author`` wrote in the sphere at a ``seq`` below ``before`` is not as it was: forget
+    it. What was bequeathed anonymously is there again when it is fetched again, under an author
+    that names nobody.
+    """
+
+    author: MemberId
+    before: Seq
+
+
+class SphereName(View):
+    """A sphere of the organisation, as its managers may list it: never content."""
+
+    sphere: SphereId
+    name: Name
+
+
+class Certificate(View):
+    """What a departure cleared, for the one who left."""
+
+    sphere: SphereId
+    member: MemberId
+    at: Milliseconds
+    messages_erased: int
+    messages_kept: int
+    connectors_revoked: int
+    invitations_withdrawn: int

@@ -1,0 +1,133 @@
+"""Settings: one frozen object, from the environment (``CLOISON_...``), checked at start.
+
+Decides every bound of the running server, each with its reason; the wire's own bounds are in
+``server/protocol/scalars.py``. Secrets are never printed. Invariant: nothing reads the environment
+after this object is made.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _bound(default: float, reason: str, *, least: float = 1, most: float = 2**31) -> object:
+    return Field(default, ge=least, le=most, description=reason)
+
+
+class Settings(BaseSettings):
+    """How this server runs. Each field is ``CLOISON_<NAME>`` in the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CLOISON_", frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        8000, ge=0, le=65_535, description="Port to listen on; 0 lets the system choose."
+    )
+    data_dir: Path = Field(Path("var"), description="Folder of the embedded database.")
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL of the database; by default SQLite in `data_dir`."
+    )
+    origins: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Web origins that may use cookies, as a JSON list; same host always may."
+        ),
+    ] = ()
+    fast_links: bool = Field(
+        True, description="Serve WebSockets through the prepared-frame protocol; off: plain ASGI."
+    )
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
+    )
+
+    connections_max: int = _bound(
+        20_000, "Connections at once: about 3 KB each, so that idle ones fit in 60 MB."
+    )
+    connections_per_address_max: int = _bound(
+        1_000, "Connections from one network address: an office behind one router fits."
+    )
+    connections_per_session_max: int = _bound(
+        20, "Connections of one session: tabs of one browser."
+    )
+    subscriptions_max: int = _bound(500, "Spheres that one connection may subscribe to.")
+    hello_timeout_s: float = _bound(10, "Seconds from the handshake to a valid hello.", least=0.1)
+    handshake_timeout_s: float = _bound(10, "Seconds to finish the HTTP handshake.", least=0.1)
+    ping_interval_s: float = _bound(20, "Seconds between pings: below common proxies' 30.", least=1)
+    ping_timeout_s: float = _bound(20, "Seconds without a byte after a ping.", least=1)
+    close_timeout_s: float = _bound(5, "Seconds for the peer to answer a close.", least=0.1)
+    outbox_bytes_high: int = _bound(
+        65_536, "Bytes unsent to one reader before it counts as congested.", least=4_096
+    )
+    outbox_bytes_max: int = _bound(
+        1_048_576, "Bytes unsent to one reader before it is cut with 4001.", least=65_536
+    )
+    backlog_max: int = _bound(
+        128, "Frames of one connection that wait while a command runs; then reading stops."
+    )
+    posts_pending_max: int = _bound(
+        64, "Unacknowledged posts of one connection; more are refused with too_fast."
+    )
+    commands_per_second: float = _bound(
+        100, "Steady commands per second of one connection: ten times a fast typist's client."
+    )
+    commands_burst: int = _bound(200, "Commands at once of one connection: a client that resumes.")
+    posts_per_second: float = _bound(
+        2_000, "Steady posts per second of one connection: people are slower, bridges are not."
+    )
+    refusals_max: int = _bound(
+        1_000, "Refusals for speed or form in a row before the connection is closed."
+    )
+    connector_posts_per_second: float = _bound(20, "Steady posts per second of one connector.")
+    connector_posts_burst: int = _bound(100, "Posts at once of one connector: a build's outcome.")
+
+    writer_queue_max: int = _bound(
+        20_000, "Writes waiting for the store; more are refused with busy."
+    )
+    batch_posts_max: int = _bound(
+        512, "Posts in one transaction: bounds how long others wait behind it."
+    )
+    batch_bytes_max: int = _bound(
+        262_144,
+        "Bytes of bodies in one transaction: a quarter of a reader's outbox, so that no batch cuts"
+        " a reader who keeps up.",
+        least=65_536,
+    )
+    readers_max: int = _bound(4, "Database connections that read.", most=64)
+    members_per_sphere_max: int = _bound(5_000, "Members of one sphere.")
+    spheres_per_member_max: int = _bound(500, "Spheres that one member may be inside.")
+    invitations_per_sphere_max: int = _bound(1_000, "Pending invitations of one sphere.")
+    connectors_per_sphere_max: int = _bound(50, "Connectors of one sphere.")
+
+    argon2_memory_kib: int = _bound(
+        65_536, "Memory of one password hash: RFC 9106, second recommended option.", least=19_456
+    )
+    argon2_time: int = _bound(3, "Passes of one password hash: RFC 9106.", least=2, most=20)
+    argon2_lanes: int = _bound(4, "Lanes of one password hash: RFC 9106.", most=16)
+    hashers_max: int = _bound(
+        1, "Password hashes at once: one, so that a core stays free for messages.", most=64
+    )
+    hashes_waiting_max: int = _bound(64, "Sign-ins waiting for a hash; more are refused with busy.")
+    sign_ins_per_minute_per_source: float = _bound(
+        60, "Steady sign-ins a minute from one network address."
+    )
+    sign_in_failures_per_minute: float = _bound(
+        10, "Steady failed sign-ins a minute against one address from one source."
+    )
+    seen_every_s: float = _bound(
+        30, "Seconds between notes of session activity in the store.", least=0.05
+    )
+    http_body_bytes_max: int = _bound(
+        131_072, "Bytes of an HTTP request's body: a body in JSON escapes.", least=1_024
+    )
+    drain_s: float = _bound(5, "Seconds to finish what is under way when stopping.", least=0.1)
+
+    @property
+    def url(self) -> str:
+        """Return the database's URL."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'cloison.sqlite3'}"
