@@ -1,0 +1,15 @@
+"""Storage: SQL in, domain nouns out; alone in knowing SQLAlchemy.
+
+    database        connections, pragmas, transactions; one writer, a few readers
+    schema          the tables; migrations/ brings any earlier database up to them
+    identifiers     random ids
+    organisations, accounts, members, sessions      who people are
+    spheres, stays, invitations, connectors         what they are inside
+    timeline        a sphere's events: append, read
+    posts           many posts in one transaction
+    departures      what a leaver wrote, erased
+
+Every function takes the open transaction first and runs to its end without waiting: it is called
+by ``Database.read`` or ``Database.write``, off the event loop. Invariant: a refusal raised inside
+a transaction leaves nothing behind.
+"""

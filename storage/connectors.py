@@ -1,0 +1,88 @@
+"""Connectors: write-only credentials of spheres. Only the digest of a token is stored."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, func, insert, select
+
+from server.domain.facts import Fact
+from server.protocol.views import ConnectorView
+from storage.database import Transaction
+from storage.identifiers import new_id
+from storage.schema import connector
+
+
+class Connector(Fact):
+    """A living connector."""
+
+    id: str
+    sphere: str
+    name: str
+    installed_by: str
+
+
+def install(
+    tx: Transaction, *, digest: bytes, sphere_id: str, name: str, by: str, now: int
+) -> Connector:
+    """Store a connector by the digest of its token."""
+    made = Connector(id=new_id(), sphere=sphere_id, name=name, installed_by=by)
+    tx.execute(
+        insert(connector).values(
+            id=made.id,
+            digest=digest,
+            sphere=sphere_id,
+            name=name,
+            installed_by=by,
+            created_at=now,
+        )
+    )
+    return made
+
+
+def by_digest(tx: Transaction, digest: bytes) -> Connector | None:
+    """Return the living connector of a token's digest."""
+    row = tx.execute(
+        select(
+            connector.c.id, connector.c.sphere, connector.c.name, connector.c.installed_by
+        ).where(connector.c.digest == digest)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Connector(id=row.id, sphere=row.sphere, name=row.name, installed_by=row.installed_by)
+
+
+def of_sphere(tx: Transaction, sphere_id: str) -> list[ConnectorView]:
+    """Return a sphere's connectors as its members see them."""
+    rows = tx.execute(
+        select(connector.c.id, connector.c.name, connector.c.installed_by)
+        .where(connector.c.sphere == sphere_id)
+        .order_by(connector.c.created_at, connector.c.id)
+    )
+    return [
+        ConnectorView(connector=row.id, name=row.name, installed_by=row.installed_by)
+        for row in rows
+    ]
+
+
+def revoke(tx: Transaction, sphere_id: str, connector_id: str) -> bool:
+    """Kill a connector of a sphere; say whether there was one."""
+    gone = tx.execute(
+        delete(connector).where(connector.c.sphere == sphere_id, connector.c.id == connector_id)
+    )
+    return gone.rowcount == 1
+
+
+def revoke_by(tx: Transaction, sphere_id: str, installer: str) -> list[str]:
+    """Kill the connectors that somebody installed in a sphere; return their ids."""
+    rows = tx.execute(
+        delete(connector)
+        .where(connector.c.sphere == sphere_id, connector.c.installed_by == installer)
+        .returning(connector.c.id)
+    )
+    return list(rows.scalars())
+
+
+def count(tx: Transaction, sphere_id: str) -> int:
+    """Return how many connectors a sphere has."""
+    return tx.execute(
+        select(func.count()).select_from(connector).where(connector.c.sphere == sphere_id)
+    ).scalar_one()

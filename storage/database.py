@@ -1,0 +1,150 @@
+"""Database: connections, pragmas and transactions; one writer, a few readers.
+
+Decides how SQLite is opened and when what it erased is physically gone; knows no table. Writes run
+one at a time on one thread, whole transactions at a time, because a commit to disk is the cost
+and a hop between threads is the next one (docs/adr/0004). Reads run on connections of their own and
+see the last commit. Invariant: every connection is in WAL mode with synchronous=FULL, secure_delete
+and foreign keys on, or it is not opened at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from server import errors
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: An open transaction: opaque to all but storage.
+Transaction = Connection
+
+#: What every connection must answer, asked for and then read back: some builds of SQLite default
+#: to one of these and hide that it was never set, others ignore it.
+PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": 2,
+    "secure_delete": 1,
+    "foreign_keys": 1,
+    "temp_store": 2,
+    "busy_timeout": 5_000,
+}
+
+
+class Misconfigured(Exception):
+    """The database cannot keep the promises as it is set up."""
+
+
+class Database:
+    """One SQLite file: ``write`` commits durably, ``read`` sees the last commit."""
+
+    def __init__(self, url: str, *, readers_max: int = 4) -> None:
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite":
+            raise Misconfigured(
+                f"The database {parsed.get_backend_name()!r} is not supported: use"
+                " sqlite+aiosqlite:///FILE."
+            )
+        if not parsed.database or parsed.database == ":memory:":
+            raise Misconfigured("The database must be a file: messages outlive the process.")
+        self.path = Path(parsed.database)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="cloison-writer")
+        self._writer = create_engine(
+            parsed.set(drivername="sqlite"), pool_size=1, max_overflow=0, pool_reset_on_return=None
+        )
+        self._readers = create_async_engine(
+            parsed.set(drivername="sqlite+aiosqlite"), pool_size=readers_max, max_overflow=0
+        )
+        event.listen(self._writer, "connect", _on_connect)
+        event.listen(self._writer, "begin", _begin_immediate)
+        event.listen(self._readers.sync_engine, "connect", _on_connect)
+        event.listen(self._readers.sync_engine, "begin", _begin)
+        self._unscrubbed = False
+
+    async def write(
+        self, act: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run ``act(transaction, ...)`` and commit: durable when this returns.
+
+        Raises what ``act`` raises, with nothing written, or StorageUnavailable.
+        """
+        return await self._on_thread(lambda: self._commit(lambda tx: act(tx, *args, **kwargs)))
+
+    async def read(
+        self, ask: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run ``ask(transaction, ...)`` on one snapshot. Raises what it raises."""
+        try:
+            async with self._readers.connect() as connection:
+                return await connection.run_sync(ask, *args, **kwargs)
+        except DBAPIError as error:
+            raise errors.StorageUnavailable from error
+
+    async def scrub(self) -> bool:
+        """Empty the write-ahead log, so that what was erased is in no file. Say whether it is.
+
+        Another process that reads for longer than the busy timeout can hold it up: it is then
+        tried again after the next erasure, and at the next start.
+        """
+        self._unscrubbed = not await self._on_thread(self._checkpoint)
+        return not self._unscrubbed
+
+    @property
+    def unscrubbed(self) -> bool:
+        """Say whether an erasure still waits for the write-ahead log to be emptied."""
+        return self._unscrubbed
+
+    async def close(self) -> None:
+        """Empty the log and let go of every connection."""
+        await self.scrub()
+        await self._readers.dispose()
+        await self._on_thread(self._writer.dispose)
+        self._thread.shutdown()
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _commit(self, act: Callable[[Connection], T]) -> T:
+        try:
+            with self._writer.begin() as transaction:
+                return act(transaction)
+        except DBAPIError as error:
+            raise errors.StorageUnavailable from error
+
+    def _checkpoint(self) -> bool:
+        with self._writer.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert raw is not None
+            busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return not busy
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    """Set and read back the pragmas; leave transactions to our own BEGIN."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for name, value in PRAGMAS.items():
+        cursor.execute(f"PRAGMA {name}={value}")
+        cursor.execute(f"PRAGMA {name}")
+        answer = cursor.fetchone()[0]
+        if answer != value:
+            raise Misconfigured(f"SQLite {sqlite3.sqlite_version} has {name}={answer}, not {value}")
+    cursor.close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

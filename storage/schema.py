@@ -1,0 +1,182 @@
+"""Schema: the tables, as SQLAlchemy Core describes them.
+
+Decides names, types, keys and indexes; migrations must end in exactly this (a test compares).
+Times are milliseconds, UTC; ids are the wire's. Invariant: no secret is stored, only digests of
+tokens and Argon2id hashes of passwords; what a message says is in ``event.content`` and nowhere
+else.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ID = String(26)
+
+organisation = Table(
+    "organisation",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("handle", String(64), nullable=False, unique=True),
+    Column("name", String(80), nullable=False),
+    Column("password_length_min", Integer, nullable=False),
+    Column("password_classes", SmallInteger, nullable=False),
+    Column("password_age_max_ms", BigInteger),
+    Column("password_reuse_history", SmallInteger, nullable=False),
+    Column("session_lifetime_ms", BigInteger, nullable=False),
+    Column("session_idle_ms", BigInteger, nullable=False),
+    Column("sessions_max", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("address", String(254), nullable=False, unique=True),
+    Column("password_hash", String(255), nullable=False),
+    Column("password_set_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+former_password = Table(
+    "former_password",
+    metadata,
+    Column("account", ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
+    Column("set_at", BigInteger, primary_key=True),
+    Column("password_hash", String(255), nullable=False),
+)
+
+member = Table(
+    "member",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("account", ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("organisation", ForeignKey("organisation.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("role", String(8), nullable=False),
+    Column("disabled", Boolean, nullable=False, default=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("account", "organisation"),
+    Index(None, "organisation"),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("member", ForeignKey("member.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Index(None, "member"),
+)
+
+sphere = Table(
+    "sphere",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("organisation", ForeignKey("organisation.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("audience", String(6), nullable=False),
+    Column("history", String(7), nullable=False),
+    Column("listed", Boolean, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("head", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "organisation", "audience"),
+)
+
+stay = Table(
+    "stay",
+    metadata,
+    Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), primary_key=True),
+    Column("member", ForeignKey("member.id"), primary_key=True),
+    Column("role", String(13), nullable=False),
+    Column("entered", Boolean, nullable=False),
+    Column("horizon", BigInteger, nullable=False),
+    Index(None, "member"),
+)
+
+#: Outlives the stay: what a former member left behind is theirs to withdraw. ``pseudonym`` is the
+#: author that anonymised messages bear on the wire; only this row says whose they are.
+bequest = Table(
+    "bequest",
+    metadata,
+    Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), primary_key=True),
+    Column("member", ForeignKey("member.id"), primary_key=True),
+    Column("form", String(9), nullable=False),
+    Column("pseudonym", ID),
+    Index(None, "member"),
+)
+
+invitation = Table(
+    "invitation",
+    metadata,
+    Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), primary_key=True),
+    Column("member", ForeignKey("member.id", ondelete="CASCADE"), primary_key=True),
+    Column("invited_by", ForeignKey("member.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "member"),
+    Index(None, "invited_by"),
+)
+
+connector = Table(
+    "connector",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("installed_by", ForeignKey("member.id"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "sphere"),
+)
+
+#: ``author`` is the member or the connector whose words are in ``content``; it stays when the
+#: content is anonymised, so that a bequest can be withdrawn. ``stamp`` is visibility.Stamp.
+event = Table(
+    "event",
+    metadata,
+    Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("author", ID),
+    Column("client_id", String(64)),
+    Column("stamp", SmallInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    UniqueConstraint("sphere", "author", "client_id"),
+    sqlite_with_rowid=False,
+)
+
+#: What a client that comes back must forget before anything is replayed: all that ``author`` wrote
+#: below ``seq``, the place of the event that said so.
+purge = Table(
+    "purge",
+    metadata,
+    Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("author", ID, primary_key=True),
+    sqlite_with_rowid=False,
+)

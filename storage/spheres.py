@@ -1,0 +1,195 @@
+"""Spheres: their settings, and what each member is to them.
+
+Touches the tables sphere, stay and invitation; decides nothing. Invariant: ``standing`` is None
+for a sphere of another organisation, exactly as for one that does not exist.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import and_, bindparam, delete, exists, insert, select, update
+
+from server.domain.facts import Member, Sphere, Standing, Stay
+from server.protocol.scalars import Audience, Bequest, History, MemberRole, SphereRole
+from server.protocol.views import SphereName
+from storage.database import Transaction
+from storage.identifiers import new_id
+from storage.schema import bequest, invitation, member, sphere, stay
+
+SPHERE = (
+    sphere.c.id,
+    sphere.c.organisation,
+    sphere.c.name,
+    sphere.c.audience,
+    sphere.c.history,
+    sphere.c.listed,
+    sphere.c.revision,
+    sphere.c.head,
+)
+
+
+def as_sphere(row: Any) -> Sphere:
+    """Return the noun of a row that starts with the columns of ``SPHERE``."""
+    return Sphere(
+        id=row[0],
+        organisation=row[1],
+        name=row[2],
+        audience=Audience(row[3]),
+        history=History(row[4]),
+        listed=bool(row[5]),
+        revision=row[6],
+        head=row[7],
+    )
+
+
+def create(tx: Transaction, *, organisation: str, name: str, now: int) -> Sphere:
+    """Found a sphere: closed, unlisted, its history hidden, its timeline empty."""
+    made = Sphere(
+        id=new_id(),
+        organisation=organisation,
+        name=name,
+        audience=Audience.CLOSED,
+        history=History.HIDDEN,
+        listed=False,
+        revision=1,
+        head=0,
+    )
+    tx.execute(
+        insert(sphere).values(
+            id=made.id,
+            organisation=organisation,
+            name=name,
+            audience=made.audience,
+            history=made.history,
+            listed=made.listed,
+            revision=made.revision,
+            head=made.head,
+            created_at=now,
+        )
+    )
+    return made
+
+
+def get(tx: Transaction, sphere_id: str) -> Sphere | None:
+    """Return a sphere as it stands."""
+    row = tx.execute(select(*SPHERE).where(sphere.c.id == sphere_id)).one_or_none()
+    return None if row is None else as_sphere(row)
+
+
+def standing(tx: Transaction, sphere_id: str, member_id: str) -> Standing | None:
+    """Return what a member is to a sphere of their organisation, or None if it has no such one."""
+    row = tx.execute(_STANDING, {"sphere": sphere_id, "member": member_id}).one_or_none()
+    if row is None or row.disabled:
+        return None
+    return Standing(
+        member=Member(
+            id=member_id,
+            organisation=row[1],
+            name=row.member_name,
+            role=MemberRole(row.member_role),
+        ),
+        sphere=as_sphere(row),
+        stay=_stay(member_id, row),
+        invited=bool(row.invited),
+    )
+
+
+def of_member(tx: Transaction, member_id: str) -> list[tuple[Sphere, Stay]]:
+    """Return the spheres that a member is inside, by name."""
+    rows = tx.execute(
+        select(*SPHERE, stay.c.role.label("stay_role"), stay.c.entered, stay.c.horizon,
+               bequest.c.form)
+        .join(stay, stay.c.sphere == sphere.c.id)
+        .outerjoin(bequest, and_(bequest.c.sphere == sphere.c.id,
+                                 bequest.c.member == stay.c.member))
+        .where(stay.c.member == member_id)
+        .order_by(sphere.c.name, sphere.c.id)
+    )  # fmt: skip
+    return [(as_sphere(row), _inside(member_id, row)) for row in rows]
+
+
+def open_to(tx: Transaction, asking: Member, *, limit: int) -> list[Sphere]:
+    """Return listed spheres of the organisation, not closed, that a member is outside of."""
+    inside = exists().where(stay.c.sphere == sphere.c.id, stay.c.member == asking.id)
+    rows = tx.execute(
+        select(*SPHERE)
+        .where(
+            sphere.c.organisation == asking.organisation,
+            sphere.c.audience.in_([Audience.OPEN, Audience.PUBLIC]),
+            sphere.c.listed,
+            ~inside,
+        )
+        .order_by(sphere.c.name, sphere.c.id)
+        .limit(limit)
+    )
+    return [as_sphere(row) for row in rows]
+
+
+def of_organisation(tx: Transaction, organisation: str) -> list[SphereName]:
+    """Return every sphere of an organisation, by id and name."""
+    rows = tx.execute(
+        select(sphere.c.id, sphere.c.name)
+        .where(sphere.c.organisation == organisation)
+        .order_by(sphere.c.name, sphere.c.id)
+    )
+    return [SphereName(sphere=row.id, name=row.name) for row in rows]
+
+
+def change(tx: Transaction, changed: Sphere) -> None:
+    """Store a sphere's settings and revision; its head is the timeline's affair."""
+    tx.execute(
+        update(sphere)
+        .where(sphere.c.id == changed.id)
+        .values(
+            name=changed.name,
+            audience=changed.audience,
+            history=changed.history,
+            listed=changed.listed,
+            revision=changed.revision,
+        )
+    )
+
+
+def dissolve(tx: Transaction, sphere_id: str) -> None:
+    """Erase a sphere that nobody is inside any more, with everything of it."""
+    tx.execute(delete(sphere).where(sphere.c.id == sphere_id))
+
+
+def _stay(member_id: str, row: Any) -> Stay | None:
+    return None if row.horizon is None else _inside(member_id, row)
+
+
+def _inside(member_id: str, row: Any) -> Stay:
+    return Stay(
+        member=member_id,
+        role=SphereRole(row.stay_role),
+        entered=bool(row.entered),
+        horizon=row.horizon,
+        bequest=Bequest(row.form) if row.form else Bequest.NONE,
+    )
+
+
+def _standing_query() -> Any:
+    who = bindparam("member")
+    return (
+        select(
+            *SPHERE,
+            member.c.name.label("member_name"),
+            member.c.role.label("member_role"),
+            member.c.disabled,
+            stay.c.role.label("stay_role"),
+            stay.c.entered,
+            stay.c.horizon,
+            bequest.c.form,
+            invitation.c.member.is_not(None).label("invited"),
+        )
+        .join(member, and_(member.c.organisation == sphere.c.organisation, member.c.id == who))
+        .outerjoin(stay, and_(stay.c.sphere == sphere.c.id, stay.c.member == who))
+        .outerjoin(bequest, and_(bequest.c.sphere == sphere.c.id, bequest.c.member == who))
+        .outerjoin(invitation, and_(invitation.c.sphere == sphere.c.id, invitation.c.member == who))
+        .where(sphere.c.id == bindparam("sphere"))
+    )
+
+
+_STANDING = _standing_query()

@@ -1,0 +1,180 @@
+"""Stays: who is inside a sphere now, since when, as what; and what each bequeaths.
+
+Touches the tables stay and bequest. Invariant: one stay for a member and a sphere; its horizon is
+the seq of the arrival that opened it and never moves.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from server.domain.facts import Stay
+from server.protocol.scalars import Bequest, SphereRole
+from server.protocol.views import FormerMember, MemberView
+from storage.database import Transaction
+from storage.identifiers import new_id
+from storage.schema import bequest, member, stay
+
+
+def begin(tx: Transaction, sphere_id: str, opened: Stay) -> None:
+    """Record that a member is inside from ``opened.horizon`` on."""
+    tx.execute(
+        insert(stay).values(
+            sphere=sphere_id,
+            member=opened.member,
+            role=opened.role,
+            entered=opened.entered,
+            horizon=opened.horizon,
+        )
+    )
+
+
+def end(tx: Transaction, sphere_id: str, member_id: str) -> None:
+    """Record that a member is out."""
+    tx.execute(delete(stay).where(stay.c.sphere == sphere_id, stay.c.member == member_id))
+
+
+def appoint(tx: Transaction, sphere_id: str, member_id: str) -> None:
+    """Make a member of the sphere an administrator of it."""
+    tx.execute(
+        update(stay)
+        .where(stay.c.sphere == sphere_id, stay.c.member == member_id)
+        .values(role=SphereRole.ADMINISTRATOR)
+    )
+
+
+def of_sphere(tx: Transaction, sphere_id: str) -> list[Stay]:
+    """Return every present stay."""
+    rows = tx.execute(
+        select(stay.c.member, stay.c.role, stay.c.entered, stay.c.horizon, bequest.c.form)
+        .outerjoin(
+            bequest, and_(bequest.c.sphere == stay.c.sphere, bequest.c.member == stay.c.member)
+        )
+        .where(stay.c.sphere == sphere_id)
+    )
+    return [
+        Stay(
+            member=row.member,
+            role=SphereRole(row.role),
+            entered=bool(row.entered),
+            horizon=row.horizon,
+            bequest=Bequest(row.form) if row.form else Bequest.NONE,
+        )
+        for row in rows
+    ]
+
+
+def one(tx: Transaction, sphere_id: str, member_id: str) -> Stay | None:
+    """Return one member's stay."""
+    row = tx.execute(
+        select(stay.c.role, stay.c.entered, stay.c.horizon, bequest.c.form)
+        .outerjoin(
+            bequest, and_(bequest.c.sphere == stay.c.sphere, bequest.c.member == stay.c.member)
+        )
+        .where(stay.c.sphere == sphere_id, stay.c.member == member_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Stay(
+        member=member_id,
+        role=SphereRole(row.role),
+        entered=bool(row.entered),
+        horizon=row.horizon,
+        bequest=Bequest(row.form) if row.form else Bequest.NONE,
+    )
+
+
+def views(tx: Transaction, sphere_id: str) -> tuple[list[MemberView], dict[str, int]]:
+    """Return who is inside as its members see them, and the horizon of each, by member."""
+    rows = tx.execute(
+        select(stay.c.member, member.c.name, stay.c.role, stay.c.entered, stay.c.horizon)
+        .join(member, member.c.id == stay.c.member)
+        .where(stay.c.sphere == sphere_id)
+        .order_by(stay.c.horizon)
+    ).all()
+    shown = [
+        MemberView(
+            member=row.member,
+            name=row.name,
+            role=SphereRole(row.role),
+            entered=bool(row.entered),
+        )
+        for row in rows
+    ]
+    return shown, {row.member: row.horizon for row in rows}
+
+
+def former(tx: Transaction, sphere_id: str) -> list[FormerMember]:
+    """Return who left, and bequeathed their messages under their name."""
+    rows = tx.execute(
+        select(bequest.c.member, member.c.name)
+        .join(member, member.c.id == bequest.c.member)
+        .outerjoin(stay, and_(stay.c.sphere == sphere_id, stay.c.member == bequest.c.member))
+        .where(
+            bequest.c.sphere == sphere_id,
+            bequest.c.form == Bequest.NAMED,
+            stay.c.member.is_(None),
+        )
+        .order_by(bequest.c.member)
+    )
+    return [FormerMember(member=row.member, name=row.name) for row in rows]
+
+
+def bequeath(tx: Transaction, sphere_id: str, member_id: str, form: Bequest) -> None:
+    """Store what a member will leave behind in a sphere. A pseudonym once given stays."""
+    tx.execute(
+        insert(bequest)
+        .values(sphere=sphere_id, member=member_id, form=form)
+        .on_conflict_do_update(index_elements=["sphere", "member"], set_={"form": form})
+    )
+
+
+def forget_bequest(tx: Transaction, sphere_id: str, member_id: str) -> None:
+    """Drop a bequest that was withdrawn, with its pseudonym."""
+    tx.execute(delete(bequest).where(bequest.c.sphere == sphere_id, bequest.c.member == member_id))
+
+
+def adopt_pseudonym(tx: Transaction, sphere_id: str, member_id: str) -> str:
+    """Return the author that a member's anonymised messages bear; drawn at the first need."""
+    present = pseudonym_of(tx, sphere_id, member_id)
+    if present is not None:
+        return present
+    drawn = new_id()
+    tx.execute(
+        update(bequest)
+        .where(bequest.c.sphere == sphere_id, bequest.c.member == member_id)
+        .values(pseudonym=drawn)
+    )
+    return drawn
+
+
+def pseudonym_of(tx: Transaction, sphere_id: str, member_id: str) -> str | None:
+    """Return the author that a member's anonymised messages bear, if any are."""
+    return tx.execute(
+        select(bequest.c.pseudonym).where(
+            bequest.c.sphere == sphere_id, bequest.c.member == member_id
+        )
+    ).scalar_one_or_none()
+
+
+def bequest_of(tx: Transaction, sphere_id: str, member_id: str) -> Bequest | None:
+    """Return what a member, present or former, leaves behind in a sphere, if they ever said."""
+    form = tx.execute(
+        select(bequest.c.form).where(bequest.c.sphere == sphere_id, bequest.c.member == member_id)
+    ).scalar_one_or_none()
+    return Bequest(form) if form else None
+
+
+def count_of_sphere(tx: Transaction, sphere_id: str) -> int:
+    """Return how many are inside a sphere."""
+    return tx.execute(
+        select(func.count()).select_from(stay).where(stay.c.sphere == sphere_id)
+    ).scalar_one()
+
+
+def count_of_member(tx: Transaction, member_id: str) -> int:
+    """Return how many spheres a member is inside."""
+    return tx.execute(
+        select(func.count()).select_from(stay).where(stay.c.member == member_id)
+    ).scalar_one()

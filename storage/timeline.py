@@ -1,0 +1,121 @@
+"""Timeline: a sphere's events, appended and read.
+
+Decides nothing: the caller says what to append, the stamp follows the sphere's settings, and a page
+holds what ``domain.visibility`` allows, in SQL. Invariant: ``seq`` rises by one per timeline, in the
+order of commits, and a place once taken is never taken again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import ColumnElement, insert, or_, select, update
+
+from server.domain.facts import Fact, Sphere
+from server.domain.visibility import Stamp, stamp_of
+from server.protocol import codec
+from server.protocol.events import TimelineEvent
+from server.protocol.scalars import PAGE_BYTES_MAX
+from server.protocol.views import Purge
+from storage.database import Transaction
+from storage.schema import event, purge, sphere
+
+
+class Entry(Fact):
+    """An event on its timeline, and the bytes under which it is stored and sent."""
+
+    event: TimelineEvent
+    content: bytes
+
+
+def append(
+    tx: Transaction,
+    to: Sphere,
+    build: Callable[[int], TimelineEvent],
+    *,
+    author: str | None = None,
+) -> Entry:
+    """Append the event that ``build`` makes of its seq; return it.
+
+    ``author`` is the member whose departure erases it; an event without one is never erased.
+    """
+    seq = tx.execute(
+        update(sphere).where(sphere.c.id == to.id).values(head=sphere.c.head + 1)
+        .returning(sphere.c.head)
+    ).scalar_one()  # fmt: skip
+    made = build(seq)
+    assert made.seq == seq
+    content = codec.store(made)
+    tx.execute(
+        insert(event).values(
+            sphere=to.id,
+            seq=seq,
+            at=made.at,
+            author=author,
+            stamp=int(stamp_of(to.audience, to.history)),
+            content=content,
+        )
+    )
+    return Entry(event=made, content=content)
+
+
+def page(
+    tx: Transaction,
+    sphere_id: str,
+    *,
+    horizon: int,
+    after: int | None,
+    before: int | None,
+    limit: int,
+) -> tuple[list[bytes], bool]:
+    """Return stored events that a member with ``horizon`` may see, in rising order.
+
+    Upwards from ``after`` (exclusive; from the beginning when neither is given), or down from
+    ``before`` (exclusive). The second value says whether there are more that way; a page is cut at
+    PAGE_BYTES_MAX, though never empty for that.
+    """
+    rising = before is None
+    chosen = (
+        select(event.c.seq, event.c.content)
+        .where(event.c.sphere == sphere_id, _seen_from(horizon))
+        .order_by(event.c.seq if rising else event.c.seq.desc())
+        .limit(limit + 1)
+    )
+    chosen = chosen.where(event.c.seq > (after or 0)) if rising else chosen
+    chosen = chosen.where(event.c.seq < before) if before is not None else chosen
+    if after is not None and not rising:
+        chosen = chosen.where(event.c.seq > after)
+    rows = tx.execute(chosen).all()
+    cut = _fitting([len(row.content) for row in rows[:limit]])
+    contents = [row.content for row in rows[:cut]]
+    return (contents if rising else contents[::-1]), cut < len(rows)
+
+
+def _seen_from(horizon: int) -> ColumnElement[bool]:
+    """Return ``visibility.may_member_see`` in SQL."""
+    return or_(event.c.seq >= horizon, event.c.stamp.bitwise_and(int(Stamp.NEWCOMERS)) != 0)
+
+
+def _fitting(sizes: list[int]) -> int:
+    """Return how many of the first items fit in a page; one always does."""
+    total = 0
+    for count, size in enumerate(sizes):
+        total += size
+        if total > PAGE_BYTES_MAX and count:
+            return count
+    return len(sizes)
+
+
+def record_purge(tx: Transaction, sphere_id: str, *, seq: int, author: str) -> None:
+    """Note that whatever ``author`` wrote below ``seq`` must be forgotten by who comes back."""
+    tx.execute(insert(purge).values(sphere=sphere_id, seq=seq, author=author))
+
+
+def purges(tx: Transaction, sphere_id: str, *, horizon: int, after: int) -> list[Purge]:
+    """Return what a client that holds the timeline up to ``after`` must forget."""
+    rows = tx.execute(
+        select(purge.c.seq, purge.c.author)
+        .where(purge.c.sphere == sphere_id, purge.c.seq > after, purge.c.seq >= horizon)
+        .order_by(purge.c.seq)
+    )
+    return [Purge(author=row.author, before=row.seq) for row in rows]
