@@ -1,0 +1,16 @@
+"""Channels: what happens in a sphere.
+
+    posts         many posts, one transaction
+    spheres       found, configure, list
+    reading       snapshot and history
+    arrivals      invite, join, enter, appoint
+    departures    leave, remove, bequeath
+    connectors    install, revoke
+    outcome       what an action asks for, and what it returns
+    writer        the one queue of writes: commit, then publish, then answer
+    broker        how what was committed reaches every node
+    hub           who on this node hears it
+
+An action is a plain function over an open transaction: it loads facts, asks a pure rule, writes,
+and returns an Outcome. Nothing is published that is not committed.
+"""

@@ -1,0 +1,180 @@
+"""Departures: leave, remove, bequeath.
+
+One transaction: either the member is still in and everything is there, or they are out and what
+they did not bequeath is gone. Invariant: whatever ends a stay goes through ``depart``.
+"""
+
+from __future__ import annotations
+
+
+from server import errors
+from server.channels.outcome import Outcome, Publication, Request
+from server.domain.departure import kept, successor
+from server.domain.facts import Fact, Sphere, Stay
+from server.domain.permission import check_inside, check_remove
+from server.protocol.commands import Bequeath, Leave, Remove
+from server.protocol.events import (
+    AdministratorAppointed,
+    BequestWithdrawn,
+    ManagerLeft,
+    MemberLeft,
+    Notice,
+    SphereForgotten,
+)
+from server.protocol.replies import Done, Left
+from server.protocol.scalars import Bequest, Parting
+from server.protocol.views import Certificate
+from storage import connectors, departures, invitations, spheres, stays, timeline
+from storage.database import Transaction
+from storage.timeline import Entry
+
+
+class Departure(Fact):
+    """What a departure did."""
+
+    certificate: Certificate
+    publication: Publication
+
+
+def leave(tx: Transaction, request: Request[Leave]) -> Outcome:
+    """Go, and take everything along."""
+    standing = spheres.standing(tx, request.command.sphere, request.member.id)
+    stay = check_inside(standing)
+    assert standing is not None
+    gone = depart(tx, standing.sphere, stay, Parting.LEFT, request.now)
+    return Outcome(
+        reply=Left(id=request.command.id, certificate=gone.certificate),
+        publication=gone.publication,
+        erased=True,
+    )
+
+
+def remove(tx: Transaction, request: Request[Remove]) -> Outcome:
+    """Make somebody go; what they wrote goes as if they had left."""
+    command = request.command
+    standing = spheres.standing(tx, command.sphere, request.member.id)
+    target = stays.one(tx, command.sphere, command.member)
+    stay = check_remove(standing, target)
+    assert standing is not None
+    gone = depart(tx, standing.sphere, stay, Parting.REMOVED, request.now)
+    return Outcome(reply=Done(id=command.id), publication=gone.publication, erased=True)
+
+
+def depart(tx: Transaction, sphere: Sphere, stay: Stay, how: Parting, now: int) -> Departure:
+    """End a stay: erase or keep, revoke, withdraw, announce, and say who administers now."""
+    everyone = stays.of_sphere(tx, sphere.id)
+    heir = successor(everyone, stay.member)
+    last = all(other.member == stay.member for other in everyone)
+    invited = _uninvite(tx, sphere, stay.member, last=last)
+    revoked = connectors.revoke_by(tx, sphere.id, stay.member)
+    stays.end(tx, sphere.id, stay.member)
+    erased, saved, entries = _clear(tx, sphere, stay, how, now)
+    if heir is not None:
+        entries += (_succeed(tx, sphere, heir, now),)
+    if last:
+        revoked += [view.connector for view in connectors.of_sphere(tx, sphere.id)]
+        spheres.dissolve(tx, sphere.id)
+        entries, erased, saved = (), erased + saved, 0
+    forget: Notice = SphereForgotten(sphere=sphere.id)
+    return Departure(
+        certificate=Certificate(
+            sphere=sphere.id,
+            member=stay.member,
+            at=now,
+            messages_erased=erased,
+            messages_kept=saved,
+            connectors_revoked=len(revoked),
+            invitations_withdrawn=len(invited),
+        ),
+        publication=Publication(
+            departures=((sphere.id, stay.member),),
+            revoked=tuple(revoked),
+            entries=entries,
+            notices=tuple((member, forget) for member in (stay.member, *invited)),
+        ),
+    )
+
+
+def _uninvite(tx: Transaction, sphere: Sphere, leaver: str, *, last: bool) -> list[str]:
+    """Withdraw what the leaver offered; with the last member, every invitation is void."""
+    if last:
+        return invitations.of_sphere(tx, sphere.id)
+    return invitations.withdraw_by(tx, sphere.id, leaver)
+
+
+def _clear(
+    tx: Transaction, sphere: Sphere, stay: Stay, how: Parting, now: int
+) -> tuple[int, int, tuple[Entry, ...]]:
+    """Erase or keep what the leaver wrote; return how many of each, and the events that say so."""
+    fate = kept(stay.bequest)
+    pseudonym = stays.pseudonym_of(tx, sphere.id, stay.member)
+    erased = saved = 0
+    if fate is Bequest.NONE:
+        erased = departures.erase(tx, sphere.id, stay.member)
+        stays.forget_bequest(tx, sphere.id, stay.member)
+    elif fate is Bequest.ANONYMOUS:
+        adopted = stays.adopt_pseudonym(tx, sphere.id, stay.member)
+        saved = departures.anonymise(tx, sphere.id, stay.member, adopted)
+    else:
+        saved = departures.count(tx, sphere.id, stay.member)
+    left = ManagerLeft if stay.entered else MemberLeft
+    entry = timeline.append(
+        tx,
+        sphere,
+        lambda seq: left(sphere=sphere.id, seq=seq, at=now, member=stay.member, how=how, kept=fate),
+    )
+    if fate is not Bequest.NAMED:
+        timeline.record_purge(tx, sphere.id, seq=entry.event.seq, author=stay.member)
+    entries: tuple[Entry, ...] = (entry,)
+    if fate is Bequest.NONE and pseudonym is not None:
+        entries += (_withdrawn(tx, sphere, pseudonym, now),)
+    return erased, saved, entries
+
+
+def _withdrawn(tx: Transaction, sphere: Sphere, author: str, now: int) -> Entry:
+    entry = timeline.append(
+        tx,
+        sphere,
+        lambda seq: BequestWithdrawn(sphere=sphere.id, seq=seq, at=now, author=author),
+    )
+    timeline.record_purge(tx, sphere.id, seq=entry.event.seq, author=author)
+    return entry
+
+
+def _succeed(tx: Transaction, sphere: Sphere, heir: str, now: int) -> Entry:
+    stays.appoint(tx, sphere.id, heir)
+    return timeline.append(
+        tx,
+        sphere,
+        lambda seq: AdministratorAppointed(sphere=sphere.id, seq=seq, at=now, member=heir, by=None),
+    )
+
+
+def bequeath(tx: Transaction, request: Request[Bequeath]) -> Outcome:
+    """Say what to leave behind; a former member may only withdraw, which erases."""
+    command = request.command
+    standing = spheres.standing(tx, command.sphere, request.member.id)
+    if standing is not None and standing.stay is not None:
+        stays.bequeath(tx, command.sphere, request.member.id, command.form)
+        return Outcome(reply=Done(id=command.id))
+    if (
+        standing is None
+        or command.form is not Bequest.NONE
+        or stays.bequest_of(tx, command.sphere, request.member.id) is None
+    ):
+        raise errors.NotFound
+    return _withdraw(tx, standing.sphere, request)
+
+
+def _withdraw(tx: Transaction, sphere: Sphere, request: Request[Bequeath]) -> Outcome:
+    leaver = request.member.id
+    pseudonym = stays.pseudonym_of(tx, sphere.id, leaver)
+    departures.erase(tx, sphere.id, leaver)
+    stays.forget_bequest(tx, sphere.id, leaver)
+    author = leaver if pseudonym is None else pseudonym
+    entry = _withdrawn(tx, sphere, author, request.now)
+    return Outcome(
+        reply=Done(id=request.command.id),
+        publication=Publication(entries=(entry,)),
+        erased=True,
+    )

@@ -1,0 +1,224 @@
+"""Hub: who on this node hears what.
+
+Holds, for each sphere that somebody here listens to, the subscribers and, apart from them, the
+roster: who is inside and since which seq. A frame is handed to a socket only where both agree. The
+subscribers come and go by the gateway's calls and the departures, the roster by the events
+themselves: the two walls share no fact. What one sphere says in one turn of the loop leaves
+together, encoded once an encoding.
+
+Touches no store. Invariant: when ``deliver`` has handled a departure, nothing of that sphere is
+handed to that member again, whatever was queued.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+from server import errors
+from server.channels.outcome import Hidden, Publication
+from server.channels.room import Reading, Room, Subscriber
+from server.domain.facts import Member
+from server.protocol.close import Close
+from server.protocol.events import Notice, SphereForgotten
+from server.protocol.scalars import MemberRole
+from storage.timeline import Entry
+
+T = TypeVar("T")
+
+#: Bytes of one sphere's events that are handed on before the turn of the loop ends: a reader's
+#: high-water mark, so that one turn fills no outbox.
+TURN_BYTES_MAX = 65_536
+
+
+class Listener(Subscriber, Protocol):
+    """A person's connection, as the hub sees it."""
+
+    member: Member
+
+    def notify(self, notice: Notice) -> None:
+        """Take a notice to the socket."""
+        ...
+
+    def forget(self, sphere: str) -> None:
+        """Drop a subscription; cut the socket where frames of the sphere may still be unsent."""
+        ...
+
+
+class Bot(Protocol):
+    """A connector's connection, as the hub sees it."""
+
+    def end(self, close: Close) -> None:
+        """Close the socket."""
+        ...
+
+
+class Hub:
+    """Takes what was published to the connections of this node."""
+
+    def __init__(self, call_soon: Callable[[Callable[[], None]], object] | None = None) -> None:
+        self._call_soon = call_soon
+        self._rooms: dict[str, Room] = {}
+        self._readings: dict[tuple[str, str], set[Reading]] = {}
+        self._listeners: dict[str, dict[Listener, None]] = {}
+        self._bots: dict[str, dict[Bot, None]] = {}
+        self._talking: list[Room] = []
+
+    # -- who is here
+
+    def greet(self, listener: Listener) -> None:
+        """Let a connection hear what concerns its member."""
+        self._listeners.setdefault(listener.member.id, {})[listener] = None
+
+    def dismiss(self, listener: Listener, spheres: Iterator[str]) -> None:
+        """Forget a connection that is gone, with its subscriptions."""
+        for sphere in spheres:
+            self.unsubscribe(sphere, listener)
+        _discard(self._listeners, listener.member.id, listener)
+
+    def plug(self, connector: str, bot: Bot) -> None:
+        """Let a bot's connection hear that its connector died."""
+        self._bots.setdefault(connector, {})[bot] = None
+
+    def unplug(self, connector: str, bot: Bot) -> None:
+        """Forget a bot's connection."""
+        _discard(self._bots, connector, bot)
+
+    # -- the first wall: reading and subscribing
+
+    @contextmanager
+    def reading(self, sphere: str, listener: Listener) -> Iterator[Reading]:
+        """Watch a read of a sphere's content; check ``reading`` before handing it over."""
+        reading = Reading(sphere, listener)
+        key = sphere, listener.member.id
+        self._readings.setdefault(key, set()).add(reading)
+        try:
+            yield reading
+        finally:
+            self._readings[key].discard(reading)
+            if not self._readings[key]:
+                del self._readings[key]
+
+    def check_reading(self, reading: Reading) -> None:
+        """Raise NotFound when the reader has left since, or the roster does not know them.
+
+        Raises Busy when more happened since the read began than could be kept.
+        """
+        room = self._rooms.get(reading.sphere)
+        member = reading.subscriber.member.id
+        if reading.void or (room is not None and not room.knows(member)):
+            raise errors.NotFound
+        if reading.overrun:
+            raise errors.Busy(retry_after_ms=1_000)
+
+    @contextmanager
+    def subscribing(self, sphere: str, listener: Listener) -> Iterator[Reading]:
+        """Watch a read that a subscription begins with: events that come meanwhile are kept."""
+        room = self._rooms.get(sphere)
+        if room is None:
+            room = self._rooms[sphere] = Room()
+        with self.reading(sphere, listener) as reading:
+            room.expect(reading)
+            try:
+                yield reading
+            finally:
+                room.expected.discard(reading)
+                self._close_if_empty(sphere, room)
+
+    def subscribe(self, reading: Reading, *, head: int, roster: Mapping[str, int]) -> None:
+        """Go on from ``head``: the reply has been handed to the socket just now."""
+        self.check_reading(reading)
+        room = self._rooms[reading.sphere]
+        room.flush()
+        room.admit(reading, head=head, roster=roster)
+
+    def unsubscribe(self, sphere: str, listener: Listener) -> None:
+        """Hand the sphere's frames to this connection no more."""
+        room = self._rooms.get(sphere)
+        if room is not None:
+            room.flush()
+            room.drop(listener)
+            self._close_if_empty(sphere, room)
+
+    def congestion_changed(self, spheres: Iterator[str]) -> None:
+        """Let these spheres sort their readers anew before they next speak."""
+        for sphere in spheres:
+            if (room := self._rooms.get(sphere)) is not None:
+                room.stale = True
+
+    # -- what was published
+
+    def deliver(self, publication: Publication) -> None:
+        """Apply a publication: control first, then content, then what concerns one member."""
+        for sphere, member in publication.departures:
+            self._depart(sphere, member)
+        for connector in publication.revoked:
+            for bot in tuple(self._bots.get(connector, ())):
+                bot.end(Close.CONNECTOR_REVOKED)
+        for entry in publication.entries:
+            self._speak(entry)
+        for member, notice in publication.notices:
+            for listener in tuple(self._listeners.get(member, ())):
+                listener.notify(notice)
+        for hidden in publication.hidden:
+            self._hide(hidden)
+
+    def flush(self) -> None:
+        """Hand on whatever the spheres said in this turn."""
+        talking, self._talking = self._talking, []
+        for room in talking:
+            room.flush()
+
+    def _depart(self, sphere: str, member: str) -> None:
+        for reading in self._readings.get((sphere, member), ()):
+            reading.void = True
+        room = self._rooms.get(sphere)
+        if room is None:
+            return
+        room.flush()
+        for listener in tuple(self._listeners.get(member, ())):
+            room.drop(listener)
+            listener.forget(sphere)
+        self._close_if_empty(sphere, room)
+
+    def _speak(self, entry: Entry) -> None:
+        room = self._rooms.get(entry.event.sphere)
+        if room is None:
+            return
+        room.say(entry)
+        if room.turn_bytes > TURN_BYTES_MAX:
+            room.flush()
+        elif len(room.saying) == 1:
+            if not self._talking:
+                self._soon(self.flush)
+            self._talking.append(room)
+
+    def _soon(self, act: Callable[[], None]) -> None:
+        call_soon = self._call_soon or asyncio.get_running_loop().call_soon
+        call_soon(act)
+
+    def _hide(self, hidden: Hidden) -> None:
+        notice = SphereForgotten(sphere=hidden.sphere)
+        for member, listeners in tuple(self._listeners.items()):
+            for listener in tuple(listeners):
+                who = listener.member
+                if (
+                    who.organisation == hidden.organisation
+                    and who.role is not MemberRole.VISITOR
+                    and member not in hidden.inside
+                ):
+                    listener.notify(notice)
+
+    def _close_if_empty(self, sphere: str, room: Room) -> None:
+        if room.empty and self._rooms.get(sphere) is room:
+            del self._rooms[sphere]
+
+
+def _discard(index: dict[str, dict[T, None]], key: str, one: T) -> None:
+    kept = index.get(key)
+    if kept is not None:
+        kept.pop(one, None)
+        if not kept:
+            del index[key]

@@ -1,0 +1,169 @@
+"""Posts: many messages, one transaction.
+
+Decides each draft by itself: one that is refused leaves the others alone. Touches no socket.
+Invariant: membership, destination and the connector's life are read in the transaction that
+inserts, so no cached answer ever authorises a write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from server import errors
+from server.channels.outcome import Outcome, Publication
+from server.domain.facts import Sphere, Standing
+from server.domain.permission import check_post
+from server.domain.visibility import stamp_of
+from server.protocol import codec
+from server.protocol.connector import Accepted
+from server.protocol.events import ConnectorPosted, MessagePosted, TimelineEvent
+from server.protocol.replies import Posted
+from storage import posts
+from storage.connectors import Connector
+from storage.database import Transaction
+from storage.timeline import Entry
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A member's message, on its way to the store. ``id`` is the request's."""
+
+    id: int
+    sphere: str
+    author: str
+    revision: int
+    client_id: str
+    body: str
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes it takes."""
+        return len(self.body) + 200
+
+
+class BotDraft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a connector brings, on its way to the store."""
+
+    id: int
+    connector: str
+    client_id: str | None
+    body: str
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes it takes."""
+        return len(self.body) + 200
+
+
+AnyDraft = Draft | BotDraft
+
+
+def commit_posts(
+    tx: Transaction, drafts: Sequence[AnyDraft], now: int
+) -> list[Outcome | errors.Refusal]:
+    """Store a batch; return, for each draft in order, its outcome or its refusal."""
+    batch = _Batch(tx, drafts, now)
+    outcomes = [batch.add(draft) for draft in drafts]
+    posts.insert(tx, batch.rows, batch.heads)
+    return outcomes
+
+
+class _Batch:
+    """The facts of one transaction, and the rows that it will insert."""
+
+    def __init__(self, tx: Transaction, drafts: Sequence[AnyDraft], now: int) -> None:
+        members = [draft for draft in drafts if isinstance(draft, Draft)]
+        bots = {draft.connector for draft in drafts if isinstance(draft, BotDraft)}
+        self._now = now
+        self._standings: dict[tuple[str, str], Standing] = (
+            posts.standings(tx, {(draft.sphere, draft.author) for draft in members})
+            if members
+            else {}
+        )
+        self._connectors: dict[str, tuple[Connector, Sphere]] = (
+            posts.connectors(tx, bots) if bots else {}
+        )
+        self._receipts = posts.receipts(tx, self._keys(drafts))
+        self.rows: list[posts.Row] = []
+        self.heads: dict[str, int] = {}
+
+    def add(self, draft: AnyDraft) -> Outcome | errors.Refusal:
+        try:
+            if isinstance(draft, Draft):
+                return self._message(draft)
+            return self._brought(draft)
+        except errors.Refusal as refusal:
+            return refusal
+
+    def _message(self, draft: Draft) -> Outcome:
+        standing = self._standings.get((draft.sphere, draft.author))
+        key = (draft.sphere, draft.author, draft.client_id)
+        if standing is not None and (earlier := self._receipts.get(key)) is not None:
+            return _again(draft, *earlier)
+        check_post(standing, draft.revision)
+        assert standing is not None
+        seq = self._next(standing.sphere)
+        event = MessagePosted(
+            sphere=draft.sphere, seq=seq, at=self._now, author=draft.author, body=draft.body
+        )
+        entry = self._take(standing.sphere, event, draft.author, draft.client_id)
+        return Outcome(
+            reply=Posted(id=draft.id, seq=seq, at=self._now),
+            publication=Publication(entries=(entry,)),
+        )
+
+    def _brought(self, draft: BotDraft) -> Outcome:
+        connector, sphere = self._living(draft.connector)
+        reply = Accepted(id=draft.id)
+        if draft.client_id and (sphere.id, connector.id, draft.client_id) in self._receipts:
+            return Outcome(reply=reply)
+        event = ConnectorPosted(
+            sphere=sphere.id,
+            seq=self._next(sphere),
+            at=self._now,
+            connector=connector.id,
+            name=connector.name,
+            installed_by=connector.installed_by,
+            body=draft.body,
+        )
+        entry = self._take(sphere, event, connector.id, draft.client_id)
+        return Outcome(reply=reply, publication=Publication(entries=(entry,)))
+
+    def _living(self, connector: str) -> tuple[Connector, Sphere]:
+        found = self._connectors.get(connector)
+        if found is None:
+            raise errors.NotAuthenticated
+        return found
+
+    def _next(self, sphere: Sphere) -> int:
+        return self.heads.get(sphere.id, sphere.head) + 1
+
+    def _take(
+        self, sphere: Sphere, event: TimelineEvent, author: str, client_id: str | None
+    ) -> Entry:
+        content = codec.store(event)
+        stamp = int(stamp_of(sphere.audience, sphere.history))
+        self.rows.append((sphere.id, event.seq, event.at, author, client_id, stamp, content))
+        self.heads[sphere.id] = event.seq
+        if client_id is not None:
+            self._receipts[sphere.id, author, client_id] = event.seq, event.at, content
+        return Entry(event=event, content=content)
+
+    def _keys(self, drafts: Sequence[AnyDraft]) -> list[posts.Key]:
+        keys: list[posts.Key] = []
+        for draft in drafts:
+            if isinstance(draft, Draft):
+                keys.append((draft.sphere, draft.author, draft.client_id))
+            elif draft.client_id is not None and draft.connector in self._connectors:
+                sphere = self._connectors[draft.connector][1]
+                keys.append((sphere.id, draft.connector, draft.client_id))
+        return keys
+
+
+def _again(draft: Draft, seq: int, at: int, content: bytes) -> Outcome:
+    """Answer a post that is stored already as the first time, unless it says something else."""
+    stored = codec.restore(content)
+    if not isinstance(stored, MessagePosted) or stored.body != draft.body:
+        raise errors.ClientIdReused
+    return Outcome(reply=Posted(id=draft.id, seq=seq, at=at))

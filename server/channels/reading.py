@@ -1,0 +1,71 @@
+"""Reading: the snapshot that a subscription begins with, and pages of history.
+
+Runs on a snapshot of the store and writes nothing. Invariant: what is returned is what the member
+could see at that snapshot; the gateway asks the hub again before handing it over.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from server.channels.outcome import Request
+from server.channels.spheres import view
+from server.domain.permission import check_inside
+from server.protocol.commands import GetHistory, Subscribe
+from server.protocol.replies import Subscribed
+from storage import connectors, spheres, stays, timeline
+from storage.database import Transaction
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The reply to ``subscribe``, and what the hub must know to go on from there."""
+
+    reply: Subscribed
+    roster: dict[str, int]  #: the horizon of everyone inside, by member
+    entered: bool
+
+
+class Extract(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of stored events, not yet in anybody's encoding."""
+
+    contents: list[bytes]
+    more: bool
+    entered: bool
+
+
+def snapshot(tx: Transaction, request: Request[Subscribe]) -> Snapshot:
+    """Return a sphere as it is at its head."""
+    command = request.command
+    standing = spheres.standing(tx, command.sphere, request.member.id)
+    stay = check_inside(standing)
+    assert standing is not None
+    shown, roster = stays.views(tx, command.sphere)
+    purges = (
+        timeline.purges(tx, command.sphere, horizon=stay.horizon, after=command.after)
+        if command.after is not None
+        else []
+    )
+    reply = Subscribed(
+        id=command.id,
+        purges=purges,
+        sphere=view(standing.sphere, stay),
+        members=shown,
+        former=stays.former(tx, command.sphere),
+        connectors=connectors.of_sphere(tx, command.sphere),
+    )
+    return Snapshot(reply=reply, roster=roster, entered=stay.entered)
+
+
+def history(tx: Transaction, request: Request[GetHistory]) -> Extract:
+    """Return a page of a timeline, within what the member may see."""
+    command = request.command
+    stay = check_inside(spheres.standing(tx, command.sphere, request.member.id))
+    contents, more = timeline.page(
+        tx,
+        command.sphere,
+        horizon=stay.horizon,
+        after=command.after,
+        before=command.before,
+        limit=command.limit,
+    )
+    return Extract(contents=contents, more=more, entered=stay.entered)

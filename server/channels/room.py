@@ -1,0 +1,197 @@
+"""Room: one sphere as one node hears it. The hub's half of the two walls, for one timeline.
+
+A *reading* is a look at the store under way; the events that come meanwhile are kept for it. A
+subscriber is *waiting* until the node has heard as much as its snapshot held, then *present*.
+Invariant: a present subscriber is handed an event only where the roster, fed by the events
+themselves, knows its member and the event is not below that stay's horizon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from server.domain.audience import may_hear
+from server.domain.facts import Member
+from server.protocol.codec import MSGPACK, Encoding
+from server.protocol.events import ManagerEntered, ManagerLeft, MemberJoined, MemberLeft
+from server.protocol.framing import Parcel
+from storage.timeline import Entry
+
+#: Events kept for one reading; beyond, the subscription is refused as busy.
+KEPT_ENTRIES_MAX = 10_000
+
+
+class Subscriber(Protocol):
+    """A connection that hears a sphere."""
+
+    member: Member
+    encoding: Encoding
+
+    @property
+    def raw_write(self) -> Callable[[bytes], object] | None:
+        """Return the socket's own write while it may be used as it is; None when it may not."""
+        ...
+
+    def send(self, parcel: Parcel) -> None:
+        """Take a parcel to the socket within its bounds: never blocks, never raises."""
+        ...
+
+
+class Reading:
+    """A look at the store under way, and what happened since it began."""
+
+    __slots__ = ("kept", "overrun", "sphere", "subscriber", "void")
+
+    def __init__(self, sphere: str, subscriber: Subscriber) -> None:
+        self.sphere = sphere
+        self.subscriber = subscriber
+        self.kept: list[Entry] = []
+        self.overrun = False
+        self.void = False  #: the reader is out: what was read may not be handed over
+
+    def keep(self, entry: Entry) -> None:
+        """Keep an event that may be missing from what is being read."""
+        if len(self.kept) < KEPT_ENTRIES_MAX:
+            self.kept.append(entry)
+        else:
+            self.overrun = True
+
+
+class Room:
+    """The subscribers of one sphere on this node, and who is inside."""
+
+    __slots__ = (
+        "_cold",
+        "_hot",
+        "_present",
+        "_roster",
+        "_waiting",
+        "expected",
+        "head",
+        "saying",
+        "stale",
+        "turn_bytes",
+    )
+
+    def __init__(self) -> None:
+        self.head = 0  #: the last seq heard
+        self.saying: list[Entry] = []  #: heard in this turn, not yet handed on
+        self.turn_bytes = 0
+        self.stale = False  #: the readers must be sorted anew
+        self.expected: set[Reading] = set()
+        self._roster: dict[str, int] | None = None
+        self._waiting: dict[Subscriber, int] = {}
+        self._present: dict[Subscriber, None] = {}
+        self._hot: dict[Encoding, list[Callable[[bytes], object]]] = {}
+        self._cold: dict[Encoding, list[Subscriber]] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Say whether nobody listens."""
+        return not (self._present or self._waiting or self.expected)
+
+    def knows(self, member: str) -> bool:
+        """Say whether a member is inside, as far as this node has heard."""
+        return self._roster is None or member in self._roster
+
+    def expect(self, reading: Reading) -> None:
+        """Keep events for a reading from now on."""
+        self.expected.add(reading)
+
+    def admit(self, reading: Reading, *, head: int, roster: Mapping[str, int]) -> None:
+        """Let a reader hear everything above ``head``, the end of what they read."""
+        missed = [entry for entry in reading.kept if entry.event.seq > head]
+        if self._roster is None:
+            self._roster = dict(roster)
+            for entry in missed:
+                self._turn(entry)
+        self._hand(reading.subscriber, missed)
+        self._waiting[reading.subscriber] = max(head, self.head if missed else 0)
+        self._promote()
+
+    def drop(self, subscriber: Subscriber) -> None:
+        """Hand nothing more to a subscriber."""
+        self._waiting.pop(subscriber, None)
+        if subscriber in self._present:
+            del self._present[subscriber]
+            self.stale = True
+
+    def say(self, entry: Entry) -> None:
+        """Hear an event: turn the roster, and keep it to be handed on."""
+        for reading in self.expected:
+            reading.keep(entry)
+        if self._waiting:
+            self._promote(entry.event.seq)
+        self._turn(entry)
+        self.head = entry.event.seq
+        self.saying.append(entry)
+        self.turn_bytes += len(entry.content)
+
+    def flush(self) -> None:
+        """Hand on what was heard in this turn, encoded once an encoding."""
+        if not self.saying:
+            return
+        entries, self.saying, self.turn_bytes = self.saying, [], 0
+        if self.stale:
+            self._sort()
+        for encoding, writes in self._hot.items():
+            blob = _parcel(encoding, entries).blob
+            for write in writes:
+                write(blob)
+        for encoding, subscribers in self._cold.items():
+            parcel = _parcel(encoding, entries)
+            for subscriber in subscribers:
+                subscriber.send(parcel)
+
+    def _promote(self, coming: int = 0) -> None:
+        """Make present whoever waited for what this node has now heard."""
+        heard = max(self.head, coming - 1)
+        ready = [subscriber for subscriber, floor in self._waiting.items() if floor <= heard]
+        if ready:
+            self.flush()
+        for subscriber in ready:
+            del self._waiting[subscriber]
+            self._present[subscriber] = None
+            self.stale = True
+
+    def _turn(self, entry: Entry) -> None:
+        """Turn the roster by what happened."""
+        event = entry.event
+        if self._roster is None:
+            return
+        if isinstance(event, MemberJoined | ManagerEntered):
+            self._roster[event.member.member] = event.seq
+            self.stale = True
+        elif isinstance(event, MemberLeft | ManagerLeft):
+            self.flush()
+            self._roster.pop(event.member, None)
+            self.stale = True
+
+    def _hand(self, subscriber: Subscriber, entries: list[Entry]) -> None:
+        heard = [entry for entry in entries if self._may_hear(subscriber, entry.event.seq)]
+        if heard:
+            subscriber.send(_parcel(subscriber.encoding, heard))
+
+    def _may_hear(self, subscriber: Subscriber, seq: int) -> bool:
+        return self._roster is not None and may_hear(self._roster, subscriber.member.id, seq)
+
+    def _sort(self) -> None:
+        """Sort the readers by the way to their sockets, leaving out whom the roster does not know."""
+        self.stale = False
+        self._hot = {}
+        self._cold = {}
+        for subscriber in self._present:
+            if not self._may_hear(subscriber, self.head):
+                continue
+            write = subscriber.raw_write
+            if write is not None:
+                self._hot.setdefault(subscriber.encoding, []).append(write)
+            else:
+                self._cold.setdefault(subscriber.encoding, []).append(subscriber)
+
+
+def _parcel(encoding: Encoding, entries: list[Entry]) -> Parcel:
+    if encoding is MSGPACK:
+        return Parcel([entry.content for entry in entries], encoding.opcode)
+    return Parcel([encoding.encode(entry.event) for entry in entries], encoding.opcode)
