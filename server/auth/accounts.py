@@ -1,0 +1,158 @@
+"""Accounts: what people may do about who they are, as the floors above call it.
+
+Joins the flows of this package with the store, the clock and the live sessions. Invariant: when a
+method returns, every session that it ended is ended in the store and its sockets here are closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from server import errors
+from server.auth import change_password, sign_in, tokens
+from server.auth.live import LiveSessions
+from server.auth.passwords import Passwords
+from server.auth.proof import Claim, Prover
+from server.auth.sign_in import SignedIn
+from server.auth.throttle import Throttle
+from server.clock import Clock
+from server.domain.policy import PasswordPolicy, SessionPolicy
+from storage import organisations, sessions
+from storage.database import Database, Transaction
+from storage.sessions import Session
+
+#: How long the rows of dead sessions are kept: well beyond the longest delay of a note of activity,
+#: so that no living session is swept.
+SWEEP_AFTER_MS = 3_600_000
+
+
+class Accounts:
+    """Signs in and out, changes passwords, recognises tokens, applies policies."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        passwords: Passwords,
+        throttle: Throttle,
+        live: LiveSessions,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._passwords = passwords
+        self._prover = Prover(database, passwords, throttle)
+        self._live = live
+
+    async def sign_in(self, claim: Claim, *, replaced: str | None = None) -> SignedIn:
+        """Open a session; ``replaced`` is the token of the session that the client had, if any.
+
+        Raises SignInRefused, PasswordExpired, TooFast, Busy, StorageUnavailable.
+        """
+        proved = await self._prover.prove(claim)
+        rehashed = None
+        if self._passwords.needs_rehash(proved.password_hash):
+            rehashed = await self._passwords.hash(claim.password)
+        signed_in = await self._database.write(
+            sign_in.open_session,
+            claim=claim,
+            proved=proved,
+            rehashed=rehashed,
+            replaced=replaced,
+            now=self._clock.now(),
+        )
+        self._end_here(signed_in.ended)
+        return signed_in
+
+    async def sign_out(self, token: str) -> None:
+        """End the session of a token, on all its connections.
+
+        Raises NotAuthenticated when there is no such session.
+        """
+        session = await self._find(token)
+        if not await self._database.write(sessions.end, session.id):
+            raise errors.NotAuthenticated
+        self._end_here([session.id])
+
+    async def change_password(self, claim: Claim, new_password: str) -> None:
+        """Replace the password that ``claim`` proves, and end the account's sessions.
+
+        Raises SignInRefused, PasswordRefused, TooFast, Busy, StorageUnavailable.
+        """
+        proved = await self._prover.prove(claim)
+        change_password.check_differs(claim.password, new_password)
+        policy, former = await self._database.read(change_password.demands, proved.id)
+        password_hash = await change_password.new_hash(
+            self._passwords,
+            new_password,
+            policy,
+            personal=change_password.personal_words(proved),
+        )
+        await change_password.check_not_used(self._passwords, new_password, former)
+        ended = await self._database.write(
+            change_password.set_password,
+            claim=claim,
+            proved=proved,
+            password_hash=password_hash,
+            now=self._clock.now(),
+        )
+        self._end_here(ended)
+
+    async def recognise(self, token: str) -> Session:
+        """Return the session of a token, alive now; attach it to open a socket.
+
+        Raises NotAuthenticated, StorageUnavailable.
+        """
+        session = await self._find(token)
+        self._live.check_alive(session, self._clock.now())
+        return session
+
+    async def replace_policies(
+        self, organisation: str, *, password: PasswordPolicy, session: SessionPolicy
+    ) -> None:
+        """Replace an organisation's policies, for the sessions that are live too, at once.
+
+        Raises InvalidField, NotFound, StorageUnavailable.
+        """
+        now = self._clock.now()
+        seen = self._live.dirty()
+
+        def replace(tx: Transaction) -> list[str]:
+            sessions.seen(tx, seen)
+            return organisations.set_policies(
+                tx,
+                organisation=organisation,
+                password_policy=password,
+                session_policy=session,
+                now=now,
+            )
+
+        ended = await self._database.write(replace)
+        self._live.noted(seen)
+        self._live.replace_policy(
+            organisation, session=session, password=password, now=self._clock.now()
+        )
+        self._end_here(ended)
+
+    async def note_seen(self) -> None:
+        """Note in the store when sessions were last seen. Raises StorageUnavailable."""
+        seen = self._live.dirty()
+        if seen:
+            await self._database.write(sessions.seen, seen)
+        self._live.noted(seen)
+
+    async def sweep(self) -> int:
+        """Delete the rows of sessions long dead; return how many. Raises StorageUnavailable."""
+        return await self._database.write(sessions.sweep, before=self._clock.now() - SWEEP_AFTER_MS)
+
+    async def _find(self, token: str) -> Session:
+        if not tokens.may_be_session(token):
+            raise errors.NotAuthenticated
+        session = await self._database.read(sessions.by_digest, tokens.digest(token))
+        if session is None:
+            raise errors.NotAuthenticated
+        return session
+
+    def _end_here(self, ended: Iterable[str]) -> None:
+        for session_id in ended:
+            self._live.end(session_id)

@@ -1,0 +1,12 @@
+"""HTTP: what is asked once and answered once; conversations are the gateway's.
+
+    body        a request's body, bounded
+    refusals    a refusal as an answer; the headers that every answer carries
+    cookies     the session cookie of browsers
+    accounts    sign in, sign out, change a password
+    health      alive, ready
+    bring       what bots bring in
+    routes      which of these answers where
+
+Invariant: every answer is built here or in ``refusals``, so that none leaves without its headers.
+"""
