@@ -1,0 +1,251 @@
+"""App: the composition root. Nothing else wires anything.
+
+Decides what is made of what, from the settings, and the order in which things start and stop: the
+store before the writer, the writer before the first connection; and backwards. Invariant: every
+bound that a part takes comes from the settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server import errors
+from server.auth.accounts import Accounts
+from server.auth.deadlines import DeadlineTimer
+from server.auth.live import LiveSessions
+from server.auth.passwords import Passwords
+from server.auth.throttle import Throttle
+from server.channels.broker_memory import MemoryBroker
+from server.channels.hub import Hub
+from server.channels.outcome import Limits
+from server.channels.writer import Writer, WriterLimits
+from server.clock import Clock, SystemClock
+from server.gateway.connect import Connect, Doors
+from server.gateway.link import LinkLimits
+from server.gateway.services import Services
+from server.gateway.slim import slim_protocols
+from server.gateway.speaker import ConnectionLimits
+from server.http.bring import Bring
+from server.http.refusals import HANDLERS, Guard
+from server.http.routes import routes
+from server.settings import Settings
+from storage import migrations, organisations
+from storage.database import Database
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_log = structlog.get_logger(__name__)
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """The running parts of a server."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    passwords: Passwords
+    accounts: Accounts
+    deadlines: DeadlineTimer
+    writer: Writer
+    services: Services
+    doors: Doors
+    links: LinkLimits
+
+
+def compose(settings: Settings, clock: Clock | None = None) -> Parts:
+    """Make every part of a server; nothing runs yet."""
+    clock = clock or SystemClock()
+    database = Database(settings.url, readers_max=settings.readers_max)
+    passwords = Passwords(
+        memory_kib=settings.argon2_memory_kib,
+        time=settings.argon2_time,
+        lanes=settings.argon2_lanes,
+        hashers_max=settings.hashers_max,
+        hashes_waiting_max=settings.hashes_waiting_max,
+    )
+    live = LiveSessions(connections_per_session_max=settings.connections_per_session_max)
+    hub = Hub()
+    broker = MemoryBroker()
+    broker.listen(hub.deliver)
+    writer = Writer(database, broker, clock, _chosen(settings, WriterLimits))
+    return Parts(
+        settings=settings,
+        clock=clock,
+        database=database,
+        passwords=passwords,
+        accounts=Accounts(
+            database,
+            clock,
+            passwords=passwords,
+            throttle=Throttle(
+                clock,
+                attempts_per_minute=settings.sign_ins_per_minute_per_source,
+                failures_per_minute=settings.sign_in_failures_per_minute,
+            ),
+            live=live,
+        ),
+        deadlines=DeadlineTimer(live, clock),
+        writer=writer,
+        services=Services(
+            database=database,
+            writer=writer,
+            hub=hub,
+            live=live,
+            clock=clock,
+            limits=_chosen(settings, Limits),
+            connection=_chosen(settings, ConnectionLimits),
+        ),
+        doors=Doors(
+            connections_max=settings.connections_max,
+            per_address_max=settings.connections_per_address_max,
+        ),
+        links=LinkLimits(
+            **{
+                name: getattr(settings, name)
+                for name in LinkLimits.__struct_fields__
+                if name != "message_bytes_max"
+            }
+        ),
+    )
+
+
+def _chosen(settings: Settings, kind: type[S]) -> S:
+    """Return the bounds of one part: the settings that have the names of its fields."""
+    return kind(**{name: getattr(settings, name) for name in kind.__struct_fields__})
+
+
+class Entrance:
+    """Sends WebSockets straight to their endpoint, and all else to Starlette.
+
+    Its middleware would keep 3-6 KB a connection, and takes a third of a handshake.
+    """
+
+    def __init__(self, web: ASGIApp, sockets: Mapping[str, ASGIApp]) -> None:
+        self._web = web
+        self._sockets = sockets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, request or lifespan."""
+        path = scope["path"] if scope["type"] == "websocket" else None
+        await self._sockets.get(path, self._web)(scope, receive, send)
+
+
+def application(parts: Parts) -> ASGIApp:
+    """Return the ASGI application, which starts and stops the parts with its lifespan."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with running(parts):
+            yield
+
+    settings = parts.settings
+    people, bots = (
+        Connect(parts.services, parts.doors, parts.links, settings.origins, bots=bots)
+        for bots in (False, True)
+    )
+    web = Starlette(
+        routes=_routes(parts, people, bots), exception_handlers=HANDLERS, lifespan=lifespan
+    )
+    return Entrance(Guard(web), {"/v1/connect": people, "/v1/bring": bots})
+
+
+def _routes(parts: Parts, people: Connect, bots: Connect) -> list[Route]:
+    settings = parts.settings
+    bring = Bring(
+        parts.database,
+        parts.writer,
+        parts.clock,
+        rate=settings.connector_posts_per_second,
+        burst=settings.connector_posts_burst,
+        body_bytes_max=settings.http_body_bytes_max,
+    )
+
+    async def ready() -> bool:
+        try:
+            await parts.database.read(organisations.by_handle, "")
+        except errors.StorageUnavailable:
+            return False
+        return True
+
+    return [
+        *routes(
+            parts.accounts,
+            ready,
+            origins=settings.origins,
+            body_bytes_max=settings.http_body_bytes_max,
+        ),
+        Route("/v1/bring", bring.answer, methods=["POST"]),
+        Route("/v1/connect", people.upgrade_required, methods=["GET"]),
+        Route("/v1/bring", bots.upgrade_required, methods=["GET"]),
+    ]
+
+
+@asynccontextmanager
+async def running(parts: Parts) -> AsyncIterator[None]:
+    """Start the parts; at the end finish what is under way, and stop them."""
+    await parts.database.write(migrations.upgrade)
+    await parts.database.scrub()
+    parts.writer.start()
+    parts.deadlines.start()
+    notes = asyncio.create_task(_note(parts), name="notes")
+    gc.collect()
+    gc.freeze()  # what is there now stays: full collections need not look at it again
+    try:
+        yield
+    finally:
+        notes.cancel()
+        with suppress(asyncio.CancelledError):
+            await notes
+        parts.deadlines.stop()
+        await parts.writer.stop()
+        with suppress(errors.StorageUnavailable):
+            await parts.accounts.note_seen()
+        await parts.passwords.close()
+        await parts.database.close()
+
+
+async def _note(parts: Parts) -> None:
+    """Note in the store, every so often, which sessions were seen, and sweep the dead ones."""
+    while True:
+        await asyncio.sleep(parts.settings.seen_every_s)
+        try:
+            await parts.accounts.note_seen()
+            await parts.accounts.sweep()
+            if parts.database.unscrubbed:
+                await parts.database.scrub()
+        except errors.StorageUnavailable:
+            _log.warning("notes_postponed")
+
+
+def uvicorn_config(parts: Parts, app: Any, *, fast_links: bool) -> uvicorn.Config:
+    """Return how uvicorn serves the application: bounds of ours, no compression, no access log."""
+    settings = parts.settings
+    slim = slim_protocols(parts.links)
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=slim.http if fast_links else "httptools",
+        ws=slim.ws if fast_links else "websockets-sansio",
+        ws_max_size=parts.links.message_bytes_max,
+        ws_ping_interval=settings.ping_interval_s,
+        ws_ping_timeout=settings.ping_timeout_s,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.drain_s) + 1,
+    )

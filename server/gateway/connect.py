@@ -1,0 +1,153 @@
+"""Connect: the handshake of a WebSocket: origin, subprotocol, token, room.
+
+Decides before a byte of WebSocket is spoken, so that every refusal is a readable HTTP answer. With
+the link extension the connection goes on in callbacks and this ASGI call ends; under any other
+server it runs the plain link to its end. Invariant: the token is read from the headers, the cookie
+or the first frame, never from the URL.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from server import errors
+from server.auth import tokens
+from server.auth.presented import presented_token
+from server.gateway.bot import BotConnection
+from server.gateway.connection import Connection
+from server.gateway.link import LinkLimits
+from server.gateway.plain import PlainLink
+from server.gateway.services import Services
+from server.protocol.close import Close
+from server.protocol.codec import ENCODINGS, Encoding
+from storage import connectors, sessions
+from storage.database import Transaction
+
+Find = Callable[[Transaction, bytes], Any]
+
+
+class Doors:
+    """Counts the open connections, in all and from each network address."""
+
+    def __init__(self, *, connections_max: int, per_address_max: int) -> None:
+        self._connections_max = connections_max
+        self._per_address_max = per_address_max
+        self._open = 0
+        self._by_address: Counter[str] = Counter()
+
+    @property
+    def open(self) -> int:
+        """Return how many connections are open."""
+        return self._open
+
+    def enter(self, address: str) -> Callable[[], None]:
+        """Count a connection; return what to call at its end. Raises Busy when there is no room."""
+        if self._open >= self._connections_max or (
+            self._by_address[address] >= self._per_address_max
+        ):
+            raise errors.Busy("Too many connections.", retry_after_ms=5_000)
+        self._open += 1
+        self._by_address[address] += 1
+
+        def leave() -> None:
+            self._open -= 1
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+
+        return leave
+
+
+class Connect:
+    """The ASGI application of one WebSocket path."""
+
+    def __init__(
+        self,
+        services: Services,
+        doors: Doors,
+        links: LinkLimits,
+        origins: tuple[str, ...],
+        *,
+        bots: bool,
+    ) -> None:
+        self._services = services
+        self._doors = doors
+        self._links = links
+        self._origins = origins
+        self._find: Find = connectors.by_digest if bots else sessions.by_digest
+        self._kind: type[Connection] | type[BotConnection] = BotConnection if bots else Connection
+        self._late = Close.CONNECTOR_REVOKED if bots else Close.NOT_AUTHENTICATED
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Shake hands, and let the connection go on by itself."""
+        await receive()
+        try:
+            encoding = choose_encoding(scope["subprotocols"])
+            digest = await self._digest(scope)
+            client = scope.get("client")
+            release = self._doors.enter(client[0] if client else "")
+        except errors.Refusal as refusal:
+            await _deny(scope, send, refusal)
+            return
+        await send({"type": "websocket.accept", "subprotocol": encoding.subprotocol})
+        connection = self._kind(self._services, encoding, digest, release)
+        await self._run(scope, receive, send, connection)
+
+    async def upgrade_required(self, _request: HttpRequest) -> Response:
+        """Answer a plain request: a person with a browser, or a proxy that drops the upgrade."""
+        return PlainTextResponse(
+            f"upgrade_required: this address speaks WebSocket: {', '.join(ENCODINGS)}.\n",
+            status_code=426,
+            headers={"upgrade": "websocket"},
+        )
+
+    async def _digest(self, scope: Scope) -> bytes | None:
+        """Return the digest of the token in the headers, if any. Raises when it opens nothing."""
+        presented = presented_token(scope["headers"], scheme=scope["scheme"], origins=self._origins)
+        if presented is None:
+            return None
+        digest = tokens.digest(presented.token)
+        if await self._services.database.read(self._find, digest) is None:
+            raise errors.NotAuthenticated
+        return digest
+
+    async def _run(
+        self, scope: Scope, receive: Receive, send: Send, connection: Connection | BotConnection
+    ) -> None:
+        timeout = self._services.connection.hello_timeout_s
+        extension = scope.get("extensions", {}).get("cloison.link")
+        if extension is not None:
+            connection.start(extension["detach"](connection), timeout, self._late)
+            return
+        link = PlainLink(receive, send, connection, self._links)
+        connection.start(link, timeout, self._late)
+        await link.run()
+
+
+def choose_encoding(offered: list[str]) -> Encoding:
+    """Return the first encoding offered that this server speaks. Raises InvalidField."""
+    for subprotocol in offered:
+        if subprotocol in ENCODINGS:
+            return ENCODINGS[subprotocol]
+    raise errors.InvalidField(f"Offer one of these WebSocket subprotocols: {', '.join(ENCODINGS)}.")
+
+
+async def _deny(scope: Scope, send: Send, refusal: errors.Refusal) -> None:
+    """Refuse the handshake with an HTTP answer where the ASGI server can give one."""
+    if "websocket.http.response" in scope.get("extensions", {}):
+        body = f"{refusal.code}: {refusal.message}\n".encode()
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        start = {"status": refusal.status, "headers": headers}
+        await send({"type": "websocket.http.response.start", **start})
+        await send({"type": "websocket.http.response.body", "body": body})
+    else:
+        await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})

@@ -1,0 +1,338 @@
+"""Connection: one person's WebSocket, from hello to close.
+
+Decides the order of things on one connection: hello first, then commands one at a time, each with
+exactly one reply, while posts may overtake each other on their way to the store. Touches no SQL and
+no socket: actions write, the link sends. Invariant: no frame of a sphere is handed to the link
+except by ``send`` and ``raw_write`` through the hub, or as a reply that the hub has just checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+
+from server import errors
+from server.auth import tokens
+from server.auth.live import LiveSession, LiveSessions
+from server.channels import reading
+from server.channels.hub import Hub
+from server.channels.outcome import Limits, Outcome, Request
+from server.channels.posts import Draft
+from server.channels.writer import Result, Writer
+from server.clock import Clock
+from server.domain.facts import Member
+from server.gateway.dispatch import READS, WRITES
+from server.domain.pace import Pace
+from server.gateway.services import Services
+from server.gateway.speaker import Speaker
+from server.protocol import commands, replies
+from server.protocol.close import Close
+from server.protocol.codec import COMMANDS, Encoding, stored_as
+from server.protocol.events import Notice
+from server.protocol.framing import Parcel
+from storage import sessions
+from storage.database import Database
+
+_log = structlog.get_logger(__name__)
+
+
+class Connection(Speaker):
+    """A link, and the session that speaks on it."""
+
+    __slots__ = (
+        "_backlog",
+        "_commands",
+        "_decode",
+        "_digest",
+        "_leaving",
+        "_pending",
+        "_posting",
+        "_services",
+        "_session",
+        "_spheres",
+        "_task",
+        "member",
+    )
+
+    member: Member
+
+    def __init__(
+        self,
+        services: Services,
+        encoding: Encoding,
+        digest: bytes | None,
+        release: Callable[[], None],
+    ) -> None:
+        limits = services.connection
+        super().__init__(encoding, limits, release)
+        self._services = services
+        self._decode = COMMANDS[encoding]
+        self._digest = digest  #: of the token that the handshake carried
+        self._session: LiveSession | None = None
+        self._spheres: dict[str, None] = {}
+        self._backlog: deque[bytes] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._leaving: str | None = None
+        self._pending = 0
+        self._commands = Pace(rate=limits.commands_per_second, burst=limits.commands_burst)
+        self._posting = Pace(rate=limits.posts_per_second, burst=limits.posts_per_second)
+
+    # -- what the link calls
+
+    def message_received(self, data: bytes, text: bool) -> None:  # noqa: FBT001  # the link's call
+        """Handle a frame now, or after the command under way."""
+        try:
+            self._check_kind(text=text)
+        except errors.Refusal as refusal:
+            self._refuse(None, refusal)
+            return
+        if self._task is None and not self._backlog:
+            self._handle(data)
+        else:
+            self._wait(data)
+
+    def congestion_changed(self, congested: bool) -> None:  # noqa: FBT001  # the link's call
+        """Let the hub sort this reader anew."""
+        self._services.hub.congestion_changed(iter(self._spheres))
+
+    def connection_lost(self, code: int) -> None:
+        """Let go of everything. A write under way goes on: it may be durable already."""
+        self._greeted()
+        self._release()
+        if self._backlog is not None:
+            self._backlog.clear()
+        if self._session is not None:
+            self._services.hub.dismiss(self, iter(tuple(self._spheres)))
+            self._services.live.detach(self._session, self)
+            self._session = None
+        self._spheres.clear()
+
+    # -- what the hub and the sessions call
+
+    @property
+    def raw_write(self) -> Callable[[bytes], object] | None:
+        """Return the link's short cut while it may be used."""
+        link = self.link
+        return None if link.congested or link.closed else link.raw_write
+
+    def send(self, parcel: Parcel) -> None:
+        """Take a parcel to the link."""
+        self.link.send(parcel)
+
+    def notify(self, notice: Notice) -> None:
+        """Tell this member something, before anything that is said later."""
+        self._say(self.encoding.encode(notice))
+        self._flush()
+
+    def forget(self, sphere: str) -> None:
+        """Drop a subscription; cut the socket where frames of the sphere may still be unsent.
+
+        Not the one on which the member is leaving: what is unsent there precedes the reply.
+        """
+        self._flush()
+        self._spheres.pop(sphere, None)
+        if self._leaving != sphere and self.link.buffered > 0:
+            self.link.abort()
+
+    # -- one frame
+
+    def _wait(self, data: bytes) -> None:
+        if self._backlog is None:
+            self._backlog = deque()
+        self._backlog.append(data)
+        if len(self._backlog) == self._services.connection.backlog_max:
+            self.link.pause_reading()
+
+    def _resume(self) -> None:
+        """Handle what waited, until another command runs."""
+        backlog = self._backlog
+        while backlog and self._task is None and not self.link.closed:
+            data = backlog.popleft()
+            if len(backlog) == self._services.connection.backlog_max - 1:
+                self.link.resume_reading()
+            self._handle(data)
+        if not backlog:
+            self._backlog = None
+
+    def _handle(self, data: bytes) -> None:
+        try:
+            command = self._decode.decode(data)
+        except errors.Refusal as refusal:
+            self._refuse(self._decode.request_id(data), refusal)
+            return
+        try:
+            self._check(command)
+            if type(command) is commands.Post:
+                self._post(command)
+                return
+        except errors.Refusal as refusal:
+            self._refuse(command.id, refusal)
+            return
+        self._task = asyncio.get_running_loop().create_task(self._run(command))
+
+    def _check(self, command: commands.Command) -> None:
+        """Check that the session lives and is not too fast, and note that it was seen."""
+        now = self._services.clock.now()
+        session = self._session
+        if session is None:
+            if type(command) is not commands.Hello:
+                raise errors.NotAuthenticated
+        elif not session.touch(now):
+            raise errors.NotAuthenticated
+        pace = self._posting if type(command) is commands.Post else self._commands
+        if delay := pace.delay(now):
+            raise errors.TooFast(retry_after_ms=delay)
+
+    def _post(self, command: commands.Post) -> None:
+        if self._pending >= self._services.connection.posts_pending_max:
+            raise errors.TooFast(
+                "Too many posts wait for their acknowledgement.", retry_after_ms=100
+            )
+        self._pending += 1
+        draft = Draft(
+            id=command.id,
+            sphere=command.sphere,
+            author=self.member.id,
+            revision=command.revision,
+            client_id=command.client_id,
+            body=command.body,
+        )
+        self._services.writer.post(draft, lambda result: self._posted(command.id, result))
+
+    def _posted(self, request: int, result: Result) -> None:
+        self._pending -= 1
+        if self._session is None:
+            return  # the member is gone from here: the answer could only reach somebody else
+        if isinstance(result, Outcome):
+            self._reply(result.reply)
+        elif isinstance(result, errors.Refusal):
+            self._refuse(request, result)
+        else:
+            self.end(Close.BROKEN)
+
+    async def _run(self, command: commands.Command) -> None:
+        """Run one command to its reply. The one place where refusals become frames."""
+        try:
+            answer = _ANSWERS.get(type(command))
+            reply = await answer(self, command) if answer is not None else await self._act(command)
+            if reply is not None:
+                self._reply(reply)
+        except errors.Refusal as refusal:
+            self._refuse(command.id, refusal)
+        except Exception as bug:  # noqa: BLE001  # a bug ends this connection, and no other
+            _log.error("command_failed", command=type(command).__name__, error=type(bug).__name__)
+            self.end(Close.BROKEN)
+        self._task = None
+        self._resume()
+
+    # -- commands
+
+    async def _hello(self, command: commands.Hello) -> replies.Reply:
+        if self._session is not None:
+            raise errors.AlreadyGreeted
+        digest = tokens.digest(command.token) if command.token is not None else self._digest
+        if digest is None:
+            raise errors.NotAuthenticated
+        services = self._services
+        stored = await services.database.read(sessions.by_digest, digest)
+        if stored is None or self.link.closed:
+            raise errors.NotAuthenticated
+        self.member = stored.member
+        self._session = session = services.live.attach(stored, self, services.clock.now())
+        services.hub.greet(self)
+        self._greeted()
+        return replies.Welcome(
+            id=command.id,
+            member=stored.member.id,
+            name=stored.member.name,
+            role=stored.member.role,
+            organisation=stored.organisation_name,
+            session_ends_at=session.ends_at,
+            idle_limit_ms=stored.policy.idle_ms,
+            now=services.clock.now(),
+        )
+
+    async def _act(self, command: commands.Command) -> replies.Reply | None:
+        services = self._services
+        request = self._request(command)
+        write = WRITES.get(type(command))
+        if write is None:
+            return await services.database.read(READS[type(command)], request)
+        outcome = await services.writer.act(write, request)
+        return outcome.reply
+
+    async def _subscribe(self, command: commands.Subscribe) -> None:
+        services = self._services
+        sphere = command.sphere
+        if sphere in self._spheres:
+            services.hub.unsubscribe(sphere, self)
+            del self._spheres[sphere]
+        if len(self._spheres) >= services.connection.subscriptions_max:
+            raise errors.Full("Too many subscriptions on this connection: end one first.")
+        with services.hub.subscribing(sphere, self) as watch:
+            found = await services.database.read(reading.snapshot, self._request(command))
+            if found.entered:
+                await services.writer.settled()
+            self._check_open()
+            services.hub.check_reading(watch)
+            self._reply(found.reply)
+            self._flush()
+            self._spheres[sphere] = None
+            services.hub.subscribe(watch, head=found.reply.sphere.head, roster=found.roster)
+
+    async def _leave(self, command: commands.Leave) -> replies.Reply | None:
+        self._leaving = command.sphere
+        try:
+            return await self._act(command)
+        finally:
+            self._leaving = None
+
+    async def _unsubscribe(self, command: commands.Unsubscribe) -> replies.Reply:
+        if command.sphere not in self._spheres:
+            raise errors.NotFound
+        self._services.hub.unsubscribe(command.sphere, self)
+        del self._spheres[command.sphere]
+        return replies.Done(id=command.id)
+
+    async def _history(self, command: commands.GetHistory) -> None:
+        services = self._services
+        with services.hub.reading(command.sphere, self) as watch:
+            found = await services.database.read(reading.history, self._request(command))
+            if found.entered:
+                await services.writer.settled()
+            self._check_open()
+            services.hub.check_reading(watch)
+            events = [stored_as(self.encoding, content) for content in found.contents]
+            self._reply(replies.Page(id=command.id, events=events, more=found.more))
+            self._flush()
+
+    def _request(self, command: commands.Command) -> Request[Any]:
+        return Request(
+            command=command,
+            member=self.member,
+            now=self._services.clock.now(),
+            limits=self._services.limits,
+        )
+
+    def _check_open(self) -> None:
+        """Raise NotAuthenticated when the session ended while the store was being read."""
+        if self._session is None:
+            raise errors.NotAuthenticated
+
+
+#: Commands that concern this connection, beside the tables of ``dispatch``.
+_ANSWERS: Mapping[
+    type[commands.Command],
+    Callable[[Connection, Any], Awaitable[replies.Reply | None]],
+] = {
+    commands.Hello: Connection._hello,
+    commands.Subscribe: Connection._subscribe,
+    commands.Unsubscribe: Connection._unsubscribe,
+    commands.GetHistory: Connection._history,
+    commands.Leave: Connection._leave,
+}

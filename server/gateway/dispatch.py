@@ -1,0 +1,37 @@
+"""Dispatch: the table from command to action. Never a chain of ifs.
+
+Invariant: every command of the protocol stands in exactly one of the tables (a test compares).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from server.channels import arrivals, connectors, departures, spheres
+from server.channels.outcome import Outcome, Request
+from server.protocol import commands
+from server.protocol.replies import Reply
+from storage.database import Transaction
+
+#: Actions that change something: through the writer, one transaction each.
+WRITES: Final[Mapping[type[commands.Command], Callable[[Transaction, Request[Any]], Outcome]]] = {
+    commands.Create: spheres.create,
+    commands.Configure: spheres.configure,
+    commands.Invite: arrivals.invite,
+    commands.Decline: arrivals.decline,
+    commands.Join: arrivals.join,
+    commands.Enter: arrivals.enter,
+    commands.Appoint: arrivals.appoint,
+    commands.Leave: departures.leave,
+    commands.Remove: departures.remove,
+    commands.Bequeath: departures.bequeath,
+    commands.InstallConnector: connectors.install,
+    commands.RevokeConnector: connectors.revoke,
+}
+
+#: Questions whose answer holds no content: one snapshot of the store.
+READS: Final[Mapping[type[commands.Command], Callable[[Transaction, Request[Any]], Reply]]] = {
+    commands.ListSpheres: spheres.listing,
+    commands.Oversee: spheres.oversee,
+}
