@@ -1,0 +1,187 @@
+"""House: a real server for tests, on a free port of this machine, in the loop of the test.
+
+Real sockets, a real database file, the real application; only the clock may be moved by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+
+from server.app import Parts, application, compose, uvicorn_config
+from server.auth import tokens
+from server.channels.spheres import admit
+from server.domain.facts import Member, Sphere
+from server.domain.policy import PasswordPolicy, SessionPolicy
+from server.protocol.scalars import MemberRole, SphereRole
+from server.settings import Settings
+from storage import accounts, connectors, members, organisations, sessions, spheres
+from storage.database import Transaction
+from tests.people import Person
+
+#: The cheapest hash that the settings allow.
+CHEAP: dict[str, Any] = {"argon2_memory_kib": 19_456, "argon2_time": 2, "argon2_lanes": 1}
+PASSWORD = "correct-horse-battery-staple"
+
+
+class HandClock:
+    """A clock that moves when the test says so."""
+
+    def __init__(self, now: int = 1_800_000_000_000) -> None:
+        self._now = now
+
+    def now(self) -> int:
+        """Return the present."""
+        return self._now
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass."""
+        self._now += milliseconds
+
+
+class Resident(msgspec.Struct, frozen=True):
+    """Somebody with an account, and the means to be them."""
+
+    member: Member
+    address: str
+    account: str
+
+    @property
+    def id(self) -> str:
+        """Return the member's id."""
+        return self.member.id
+
+
+class House:
+    """A running server, and shortcuts into its store for what a test takes as given."""
+
+    def __init__(self, parts: Parts, url: str, folder: Path) -> None:
+        self.parts = parts
+        self.url = url
+        self.folder = folder
+
+    @property
+    def database_files(self) -> list[Path]:
+        """Return every file of the database."""
+        return sorted(self.folder.glob("cloison.sqlite3*"))
+
+    def holds(self, words: str) -> bool:
+        """Say whether any file of the database holds these words."""
+        return any(words.encode() in path.read_bytes() for path in self.database_files)
+
+    async def organisation(
+        self,
+        handle: str = "acme",
+        *,
+        password: PasswordPolicy | None = None,
+        session: SessionPolicy | None = None,
+    ) -> str:
+        """Make an organisation; return its id."""
+        made = await self.parts.database.write(
+            organisations.create,
+            handle=handle,
+            name=handle.title(),
+            password_policy=password or PasswordPolicy(),
+            session_policy=session or SessionPolicy(),
+            now=self.parts.clock.now(),
+        )
+        return made.id
+
+    async def resident(
+        self,
+        organisation: str,
+        name: str,
+        role: MemberRole = MemberRole.MEMBER,
+        *,
+        password: str | None = None,
+    ) -> Resident:
+        """Make an account with one membership; without a password it cannot sign in by one."""
+        hashed = "!" if password is None else await self.parts.passwords.hash(password)
+        return await self.parts.database.write(
+            _enrol, organisation, name, role, hashed, self.parts.clock.now()
+        )
+
+    async def token(self, resident: Resident) -> str:
+        """Open a session; return its token."""
+        token = tokens.new_session_token()
+        await self.parts.database.write(
+            sessions.begin,
+            digest=tokens.digest(token),
+            member_id=resident.id,
+            now=self.parts.clock.now(),
+        )
+        return token
+
+    async def person(self, resident: Resident, *, encoding: str = "msgpack") -> Person:
+        """Return an open connection of somebody, greeted."""
+        token = await self.token(resident)
+        return await Person(self.url, token, encoding=encoding).hello()
+
+    async def sphere(self, *inside: Resident, name: str = "Design team") -> str:
+        """Make a sphere whose first member administers it; return its id."""
+        now = self.parts.clock.now()
+        made: Sphere = await self.parts.database.write(_found, inside, name, now)
+        return made.id
+
+    async def connector(self, sphere: str, installer: Resident, name: str = "Builds") -> str:
+        """Install a connector; return its token."""
+        token = tokens.new_connector_token()
+        await self.parts.database.write(
+            connectors.install,
+            digest=tokens.digest(token),
+            sphere_id=sphere,
+            name=name,
+            by=installer.id,
+            now=self.parts.clock.now(),
+        )
+        return token
+
+
+def _enrol(
+    tx: Transaction, organisation: str, name: str, role: MemberRole, hashed: str, now: int
+) -> Resident:
+    address = f"{name.lower()}.{secrets.token_hex(4)}@example.org"
+    account = accounts.create(tx, address=address, password_hash=hashed, now=now)
+    member = members.create(
+        tx, account=account.id, organisation=organisation, name=name, role=role, now=now
+    )
+    return Resident(member=member, address=address, account=account.id)
+
+
+def _found(tx: Transaction, inside: tuple[Resident, ...], name: str, now: int) -> Sphere:
+    sphere = spheres.create(tx, organisation=inside[0].member.organisation, name=name, now=now)
+    role = SphereRole.ADMINISTRATOR
+    for resident in inside:
+        sphere, _ = admit(tx, sphere, resident.member, role, now)
+        role = SphereRole.MEMBER
+    return sphere
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, *, clock: Any = None, fast_links: bool = True, **settings: Any
+) -> AsyncIterator[House]:
+    """Run a server on a free port until the block ends."""
+    chosen = Settings(
+        **{"port": 0, "data_dir": folder, "fast_links": fast_links, "drain_s": 2, **CHEAP}
+        | settings
+    )
+    parts = compose(chosen, clock)
+    server = uvicorn.Server(uvicorn_config(parts, application(parts), fast_links=fast_links))
+    serve = asyncio.create_task(server.serve())
+    while not server.started:
+        assert not serve.done(), "the server did not start"
+        await asyncio.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield House(parts, f"http://127.0.0.1:{port}", folder)
+    finally:
+        server.should_exit = True
+        await serve
