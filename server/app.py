@@ -137,7 +137,7 @@ class Entrance:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, request or lifespan."""
-        path = scope["path"] if scope["type"] == "websocket" else None
+        path: str = scope["path"] if scope["type"] == "websocket" else ""
         await self._sockets.get(path, self._web)(scope, receive, send)
 
 
@@ -211,7 +211,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
         await parts.writer.stop()
         with suppress(errors.StorageUnavailable):
             await parts.accounts.note_seen()
-        await parts.passwords.close()
+        parts.passwords.close()
         await parts.database.close()
 
 

@@ -58,18 +58,18 @@ class Demo(msgspec.Struct, frozen=True):
         lines = ["", "A demo organisation was made. Open two more terminals here, and paste:", ""]
         for person in PEOPLE:
             told = _TOLD[person.name]
+            who = f"--organisation {HANDLE} --address {person.address}"
             command = "chat" + (f' "{SPHERE}"' if person.inside else "")
             lines += [
                 f"  # {person.name}: {told}",
-                f"  CLOISON_PASSWORD={self.passwords[person.name]} {base}"
-                f" --organisation {HANDLE} --address {person.address} {command}",
+                f"  CLOISON_PASSWORD={self.passwords[person.name]} {base} {who} {command}",
                 "",
             ]
         lines += [
             "  # A bot, which can only bring in:",
             f"  CLOISON_CONNECTOR_TOKEN={self.connector_token} {base} bring 'The build is green.'",
             "",
-            "These secrets are shown this once; `make reset` forgets the demo and everything in it.",
+            "These secrets are shown only now. `make reset` forgets the demo and all in it.",
             "",
         ]
         return "\n".join(lines)

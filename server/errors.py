@@ -148,7 +148,7 @@ class Conflict(Refusal):
 
 
 class StaleDestination(Conflict):
-    """The sphere changed since you last saw it: nothing was sent; look where it goes, and decide."""
+    """The sphere changed since you last saw it: nothing was sent. See where it goes, and decide."""
 
     code = "stale_destination"
 

@@ -8,13 +8,13 @@ after this object is made.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-def _bound(default: float, reason: str, *, least: float = 1, most: float = 2**31) -> object:
+def _bound(default: float, reason: str, *, least: float = 1, most: float = 2**31) -> Any:
     return Field(default, ge=least, le=most, description=reason)
 
 
@@ -40,7 +40,8 @@ class Settings(BaseSettings):
         ),
     ] = ()
     fast_links: bool = Field(
-        True, description="Serve WebSockets through the prepared-frame protocol; off: plain ASGI."
+        default=True,
+        description="Serve WebSockets through the prepared-frame protocol; off: plain ASGI.",
     )
     log_level: str = Field(
         "info", pattern="^(debug|info|warning|error)$", description="Least level that is logged."

@@ -11,7 +11,7 @@ from storage.identifiers import new_id
 from storage.schema import connector
 
 
-class Connector(Fact):
+class Connector(Fact, frozen=True):
     """A living connector."""
 
     id: str

@@ -125,7 +125,10 @@ class Database:
         with self._writer.connect() as connection:
             raw = connection.connection.driver_connection
             assert raw is not None
-            busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            try:
+                busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.Error:
+                return False
         return not busy
 
 

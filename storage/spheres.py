@@ -171,7 +171,7 @@ def _inside(member_id: str, row: Any) -> Stay:
 
 
 def _standing_query() -> Any:
-    who = bindparam("member")
+    who: Any = bindparam("member")
     return (
         select(
             *SPHERE,

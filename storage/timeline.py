@@ -1,8 +1,8 @@
 """Timeline: a sphere's events, appended and read.
 
 Decides nothing: the caller says what to append, the stamp follows the sphere's settings, and a page
-holds what ``domain.visibility`` allows, in SQL. Invariant: ``seq`` rises by one per timeline, in the
-order of commits, and a place once taken is never taken again.
+holds what ``domain.visibility`` allows, in SQL. Invariant: ``seq`` rises by one per timeline, in
+the order of commits, and a place once taken is never taken again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from storage.database import Transaction
 from storage.schema import event, purge, sphere
 
 
-class Entry(Fact):
+class Entry(Fact, frozen=True):
     """An event on its timeline, and the bytes under which it is stored and sent."""
 
     event: TimelineEvent

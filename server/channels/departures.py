@@ -6,11 +6,12 @@ they did not bequeath is gone. Invariant: whatever ends a stay goes through ``de
 
 from __future__ import annotations
 
+import msgspec
 
 from server import errors
 from server.channels.outcome import Outcome, Publication, Request
 from server.domain.departure import kept, successor
-from server.domain.facts import Fact, Sphere, Stay
+from server.domain.facts import Sphere, Stay
 from server.domain.permission import check_inside, check_remove
 from server.protocol.commands import Bequeath, Leave, Remove
 from server.protocol.events import (
@@ -29,7 +30,7 @@ from storage.database import Transaction
 from storage.timeline import Entry
 
 
-class Departure(Fact):
+class Departure(msgspec.Struct, frozen=True, kw_only=True):
     """What a departure did."""
 
     certificate: Certificate

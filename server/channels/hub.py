@@ -31,6 +31,8 @@ T = TypeVar("T")
 #: Bytes of one sphere's events that are handed on before the turn of the loop ends: a reader's
 #: high-water mark, so that one turn fills no outbox.
 TURN_BYTES_MAX = 65_536
+#: For a reading that spans all spheres of a member: any departure voids it.
+EVERY_SPHERE = ""
 
 
 class Listener(Subscriber, Protocol):
@@ -159,6 +161,8 @@ class Hub:
                 bot.end(Close.CONNECTOR_REVOKED)
         for entry in publication.entries:
             self._speak(entry)
+        if publication.notices:
+            self.flush()  # a manager's own devices hear of the entry after everybody else
         for member, notice in publication.notices:
             for listener in tuple(self._listeners.get(member, ())):
                 listener.notify(notice)
@@ -172,8 +176,9 @@ class Hub:
             room.flush()
 
     def _depart(self, sphere: str, member: str) -> None:
-        for reading in self._readings.get((sphere, member), ()):
-            reading.void = True
+        for key in ((sphere, member), (EVERY_SPHERE, member)):
+            for reading in self._readings.get(key, ()):
+                reading.void = True
         room = self._rooms.get(sphere)
         if room is None:
             return

@@ -11,6 +11,7 @@ import msgspec
 
 from server.domain.facts import Member
 from server.protocol.commands import Command
+from server.protocol.connector import Accepted
 from server.protocol.events import Notice
 from server.protocol.replies import Reply
 from storage.timeline import Entry
@@ -57,6 +58,6 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The reply, what to publish before it, and whether words were erased."""
 
-    reply: Reply
+    reply: Reply | Accepted
     publication: Publication = Publication()
     erased: bool = False

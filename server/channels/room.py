@@ -177,7 +177,7 @@ class Room:
         return self._roster is not None and may_hear(self._roster, subscriber.member.id, seq)
 
     def _sort(self) -> None:
-        """Sort the readers by the way to their sockets, leaving out whom the roster does not know."""
+        """Sort the readers by the way to their sockets; whom the roster does not know has none."""
         self.stale = False
         self._hot = {}
         self._cold = {}

@@ -156,11 +156,18 @@ class Writer:
             results = await self._commit_posts([item for item in items if isinstance(item, _Post)])
         for result in results:
             if isinstance(result, Outcome):
-                self._broker.publish(result.publication)
+                self._publish(result)
         if any(isinstance(result, Outcome) and result.erased for result in results):
             await self._database.scrub()
         for item, result in zip(items, results, strict=True):
             item.done(result)
+
+    def _publish(self, outcome: Outcome) -> None:
+        """Publish a commit. It is durable whatever becomes of this: clients see gaps in seq."""
+        try:
+            self._broker.publish(outcome.publication)
+        except Exception as bug:  # noqa: BLE001  # the writer must outlive it
+            _log.error("publication_failed", error=type(bug).__name__)
 
     def _next(self) -> list[_Post | _Act]:
         """Take the next action, or the posts up to it, within the bounds of a batch."""

@@ -15,7 +15,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A plain value."""
 
 
-class Member(Fact):
+class Member(Fact, frozen=True):
     """An account's membership of one organisation."""
 
     id: str
@@ -24,7 +24,7 @@ class Member(Fact):
     role: MemberRole
 
 
-class Sphere(Fact):
+class Sphere(Fact, frozen=True):
     """A sphere's settings and the end of its timeline."""
 
     id: str
@@ -37,7 +37,7 @@ class Sphere(Fact):
     head: int
 
 
-class Stay(Fact):
+class Stay(Fact, frozen=True):
     """One member's present stay in one sphere, from its arrival on."""
 
     member: str
@@ -47,7 +47,7 @@ class Stay(Fact):
     bequest: Bequest = Bequest.NONE
 
 
-class Standing(Fact):
+class Standing(Fact, frozen=True):
     """What one member is to one sphere of their organisation, at one instant."""
 
     member: Member

@@ -81,7 +81,7 @@ class Connect:
         self._links = links
         self._origins = origins
         self._find: Find = connectors.by_digest if bots else sessions.by_digest
-        self._kind: type[Connection] | type[BotConnection] = BotConnection if bots else Connection
+        self._kind: type[Connection | BotConnection] = BotConnection if bots else Connection
         self._late = Close.CONNECTOR_REVOKED if bots else Close.NOT_AUTHENTICATED
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,7 +95,11 @@ class Connect:
         except errors.Refusal as refusal:
             await _deny(scope, send, refusal)
             return
-        await send({"type": "websocket.accept", "subprotocol": encoding.subprotocol})
+        try:
+            await send({"type": "websocket.accept", "subprotocol": encoding.subprotocol})
+        except BaseException:
+            release()
+            raise
         connection = self._kind(self._services, encoding, digest, release)
         await self._run(scope, receive, send, connection)
 

@@ -13,21 +13,19 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import msgspec
 import structlog
 
 from server import errors
 from server.auth import tokens
-from server.auth.live import LiveSession, LiveSessions
-from server.channels import reading
-from server.channels.hub import Hub
-from server.channels.outcome import Limits, Outcome, Request
+from server.auth.live import LiveSession
+from server.channels import reading, spheres
+from server.channels.hub import EVERY_SPHERE
+from server.channels.outcome import Outcome, Request
 from server.channels.posts import Draft
-from server.channels.writer import Result, Writer
-from server.clock import Clock
+from server.channels.writer import Result
 from server.domain.facts import Member
-from server.gateway.dispatch import READS, WRITES
 from server.domain.pace import Pace
+from server.gateway.dispatch import READS, WRITES
 from server.gateway.services import Services
 from server.gateway.speaker import Speaker
 from server.protocol import commands, replies
@@ -36,7 +34,6 @@ from server.protocol.codec import COMMANDS, Encoding, stored_as
 from server.protocol.events import Notice
 from server.protocol.framing import Parcel
 from storage import sessions
-from storage.database import Database
 
 _log = structlog.get_logger(__name__)
 
@@ -139,6 +136,13 @@ class Connection(Speaker):
         if self._leaving != sphere and self.link.buffered > 0:
             self.link.abort()
 
+    def end(self, close: Close) -> None:
+        """Close; what is unsent when a session is over is not for its reader any more."""
+        if close in _OVER and self.link.buffered > 0:
+            self.link.abort()
+        else:
+            super().end(close)
+
     # -- one frame
 
     def _wait(self, data: bytes) -> None:
@@ -232,7 +236,8 @@ class Connection(Speaker):
 
     # -- commands
 
-    async def _hello(self, command: commands.Hello) -> replies.Reply:
+    async def on_hello(self, command: commands.Hello) -> replies.Reply:
+        """Attach the session of the token, and hear what concerns its member from now on."""
         if self._session is not None:
             raise errors.AlreadyGreeted
         digest = tokens.digest(command.token) if command.token is not None else self._digest
@@ -257,6 +262,15 @@ class Connection(Speaker):
             now=services.clock.now(),
         )
 
+    async def on_list(self, command: commands.ListSpheres) -> replies.Reply:
+        """List again when a sphere was left meanwhile: it may be in what was read."""
+        services = self._services
+        while True:
+            with services.hub.reading(EVERY_SPHERE, self) as watch:
+                found = await services.database.read(spheres.listing, self._request(command))
+                if not watch.void:
+                    return found
+
     async def _act(self, command: commands.Command) -> replies.Reply | None:
         services = self._services
         request = self._request(command)
@@ -264,9 +278,11 @@ class Connection(Speaker):
         if write is None:
             return await services.database.read(READS[type(command)], request)
         outcome = await services.writer.act(write, request)
+        assert isinstance(outcome.reply, replies.Reply)
         return outcome.reply
 
-    async def _subscribe(self, command: commands.Subscribe) -> None:
+    async def on_subscribe(self, command: commands.Subscribe) -> None:
+        """Reply with the snapshot, and hear everything above its head from the same instant on."""
         services = self._services
         sphere = command.sphere
         if sphere in self._spheres:
@@ -276,36 +292,35 @@ class Connection(Speaker):
             raise errors.Full("Too many subscriptions on this connection: end one first.")
         with services.hub.subscribing(sphere, self) as watch:
             found = await services.database.read(reading.snapshot, self._request(command))
-            if found.entered:
-                await services.writer.settled()
-            self._check_open()
+            await self._announced(entered=found.entered)
             services.hub.check_reading(watch)
             self._reply(found.reply)
             self._flush()
             self._spheres[sphere] = None
             services.hub.subscribe(watch, head=found.reply.sphere.head, roster=found.roster)
 
-    async def _leave(self, command: commands.Leave) -> replies.Reply | None:
+    async def on_leave(self, command: commands.Leave) -> replies.Reply | None:
+        """Leave, on the one socket that need not be cut: its reply follows what is unsent."""
         self._leaving = command.sphere
         try:
             return await self._act(command)
         finally:
             self._leaving = None
 
-    async def _unsubscribe(self, command: commands.Unsubscribe) -> replies.Reply:
+    async def on_unsubscribe(self, command: commands.Unsubscribe) -> replies.Reply:
+        """Hear the sphere no more."""
         if command.sphere not in self._spheres:
             raise errors.NotFound
         self._services.hub.unsubscribe(command.sphere, self)
         del self._spheres[command.sphere]
         return replies.Done(id=command.id)
 
-    async def _history(self, command: commands.GetHistory) -> None:
+    async def on_history(self, command: commands.GetHistory) -> None:
+        """Reply with a page, unless the reader is out by the time that it was read."""
         services = self._services
         with services.hub.reading(command.sphere, self) as watch:
             found = await services.database.read(reading.history, self._request(command))
-            if found.entered:
-                await services.writer.settled()
-            self._check_open()
+            await self._announced(entered=found.entered)
             services.hub.check_reading(watch)
             events = [stored_as(self.encoding, content) for content in found.contents]
             self._reply(replies.Page(id=command.id, events=events, more=found.more))
@@ -319,20 +334,30 @@ class Connection(Speaker):
             limits=self._services.limits,
         )
 
-    def _check_open(self) -> None:
-        """Raise NotAuthenticated when the session ended while the store was being read."""
+    async def _announced(self, *, entered: bool) -> None:
+        """Let nothing that was read be said before what the store knew then is on its way.
+
+        A manager who entered may be in the store a moment before the others hear of it. Raises
+        NotAuthenticated when the session ended while the store was being read.
+        """
+        if entered:
+            await self._services.writer.settled()
+            self._services.hub.flush()
         if self._session is None:
             raise errors.NotAuthenticated
 
+
+_OVER = (Close.SESSION_ENDED, Close.SESSION_EXPIRED)
 
 #: Commands that concern this connection, beside the tables of ``dispatch``.
 _ANSWERS: Mapping[
     type[commands.Command],
     Callable[[Connection, Any], Awaitable[replies.Reply | None]],
 ] = {
-    commands.Hello: Connection._hello,
-    commands.Subscribe: Connection._subscribe,
-    commands.Unsubscribe: Connection._unsubscribe,
-    commands.GetHistory: Connection._history,
-    commands.Leave: Connection._leave,
+    commands.Hello: Connection.on_hello,
+    commands.ListSpheres: Connection.on_list,
+    commands.Subscribe: Connection.on_subscribe,
+    commands.Unsubscribe: Connection.on_unsubscribe,
+    commands.GetHistory: Connection.on_history,
+    commands.Leave: Connection.on_leave,
 }

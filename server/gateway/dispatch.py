@@ -32,6 +32,5 @@ WRITES: Final[Mapping[type[commands.Command], Callable[[Transaction, Request[Any
 
 #: Questions whose answer holds no content: one snapshot of the store.
 READS: Final[Mapping[type[commands.Command], Callable[[Transaction, Request[Any]], Reply]]] = {
-    commands.ListSpheres: spheres.listing,
     commands.Oversee: spheres.oversee,
 }

@@ -4,18 +4,18 @@ Decides where frames begin and end, and parses the simplest whole ones itself, b
 nearly all there is. Whatever else comes (fragments, partial reads, oversize, nonsense) is fed to
 the sans-I/O parser of websockets, whose judgement is final. Touches no socket. Invariant: however
 the bytes are cut into reads, what comes out is what that parser alone would give; and it comes out
-one frame at a time, so that a read full of tiny frames never stands in memory as objects.
+in bounded steps, so that a read full of tiny frames never stands in memory as objects.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Iterable
-from typing import Final, cast
+from collections.abc import Sequence
+from typing import Final
 
 from websockets.frames import CONT, Frame
 from websockets.protocol import OPEN, SERVER, Protocol
+from websockets.protocol import Event as WebSocketEvent
 
 from server.protocol.framing import BINARY, TEXT
 
@@ -29,8 +29,7 @@ PING: Final = 0x89  #: a ping
 PONG: Final = 0x8A  #: a pong
 SIMPLE: Final = frozenset({TEXT, BINARY, PING, PONG})  #: first bytes: final, no extension
 
-PROTOCOL_ERROR: Final = 1002
-INVALID_DATA: Final = 1007
+BATCH_MAX: Final = 256  #: frames parsed at once: a read full of tiny ones would make thousands
 
 # At DEBUG the parser logs what it reads, at INFO that it reads: neither may ever be enabled.
 QUIET: Final = logging.getLogger("server.gateway.inflow")
@@ -48,32 +47,36 @@ class PeerError(Exception):
         self.reason = reason
 
 
-def check_text(payload: bytes) -> None:
-    """Refuse a text message that is not UTF-8."""
+def is_utf8(payload: bytes) -> bool:
+    """Say whether ``payload`` may be a text message."""
     if payload.isascii():  # by far the most common, and ten times cheaper than decoding
-        return
+        return True
     try:
         payload.decode()
-    except UnicodeDecodeError as error:
-        raise PeerError(INVALID_DATA, f"{error.reason} at position {error.start}") from None
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
-def whole_frame(data: bytes, at: int, payload_max: int) -> tuple[int, int] | None:
-    """Return where the payload of the frame at ``at`` begins and ends, if it is a simple one.
+def simple_frames(data: bytes, at: int, payload_max: int) -> tuple[list[Event], int]:
+    """Return the simple frames that stand one after the other from ``at``, and where they end.
 
     Simple: whole, final, masked, no extension, its length in 7 or 16 bits and within
-    ``payload_max``, and neither a continuation nor a close. None says nothing of any other frame.
+    ``payload_max``, and neither a continuation nor a close. Of what follows it says nothing.
     """
-    left = len(data) - at
-    if left < 6 or data[at] not in SIMPLE:
-        return None
-    start, length = at + 6, data[at + 1] - 0x80
-    if length == 126 and left >= 8 and data[at] < CLOSE:
-        start, length = at + 8, data[at + 2] << 8 | data[at + 3]
-    elif not 0 <= length < 126:
-        return None
-    end = start + length
-    return (start, end) if end <= len(data) and length <= payload_max else None
+    events: list[Event] = []
+    end = len(data)
+    while end - at >= 6 and data[at] in SIMPLE and len(events) < BATCH_MAX:
+        opcode, start, length = data[at], at + 6, data[at + 1] - 0x80
+        if length == 126 and opcode < CLOSE and end - at >= 8:
+            start, length = at + 8, data[at + 2] << 8 | data[at + 3]
+        elif not 0 <= length < 126:
+            break
+        if start + length > end or length > payload_max:
+            break
+        at = start + length
+        events.append((opcode, apply_mask(data[start:at], data[start - 4 : start])))
+    return events, at
 
 
 def frame_size(data: bytes, at: int) -> int | None:
@@ -91,13 +94,8 @@ def frame_size(data: bytes, at: int) -> int | None:
     return head + width + int.from_bytes(data[at + 2 : at + 2 + width], "big")
 
 
-def unmask(data: bytes, start: int, end: int) -> bytes:
-    """Return the payload at ``start``..``end``, whose mask stands before it."""
-    return apply_mask(data[start:end], data[start - 4 : start])
-
-
 class Inflow:
-    """What was received and not yet taken: made when a read is not one simple frame.
+    """What was received and not yet taken: made when a read is more than a few simple frames.
 
     Args:
         payload_max: Bytes of the largest message.
@@ -116,7 +114,7 @@ class Inflow:
 
     def __init__(self, payload_max: int) -> None:
         self._payload_max = payload_max
-        self._pending: deque[Event] = deque()
+        self._pending: list[Event] = []
         self._data = b""
         self._at = 0
         self._owed = 0  # bytes that the frame inside the parser still lacks
@@ -124,30 +122,30 @@ class Inflow:
         self._opcode = 0
         self._message: bytearray | None = None  # the fragments so far
 
+    def precede(self, events: Sequence[Event]) -> None:
+        """Give ``events``, which were parsed already, before all that was fed."""
+        self._pending = [*events, *self._pending]
+
     def feed(self, data: bytes) -> None:
         """Add what was read."""
         self._data = self._data[self._at :] + data
         self._at = 0
 
-    def precede(self, events: Iterable[Event]) -> None:
-        """Give ``events``, already taken once, before what was fed."""
-        self._pending.extend(events)
-
-    def take(self) -> Event | None:
-        """Return the next message or control frame, None when it is not all here.
+    def take(self) -> list[Event] | None:
+        """Make one step: return what it gave, often nothing, or None if more must be fed first.
 
         Raises:
             PeerError: The peer broke the protocol; nothing may be taken afterwards.
         """
         if self._pending:
-            return self._pending.popleft()
-        while True:
-            if self._between_frames and (event := self._take_whole()) is not None:
-                return event
-            if not (chunk := self._chunk()):
-                return None
-            if (event := self._parse(chunk)) is not None:
-                return event
+            pending, self._pending = self._pending, []
+            return pending
+        if self._between_frames:
+            events, self._at = simple_frames(self._data, self._at, self._payload_max)
+            if events:
+                return events
+        chunk = self._chunk()
+        return self._parse(chunk) if chunk else None
 
     @property
     def idle(self) -> bool:
@@ -158,14 +156,6 @@ class Inflow:
     def _between_frames(self) -> bool:
         return not self._owed and self._message is None
 
-    def _take_whole(self) -> Event | None:
-        data, at = self._data, self._at
-        span = whole_frame(data, at, self._payload_max)
-        if span is None:
-            return None
-        self._at = span[1]
-        return data[at], unmask(data, *span)
-
     def _chunk(self) -> bytes:
         """Return what is here of one frame: the parser never sees the beginning of the next."""
         if not self._owed:
@@ -175,7 +165,7 @@ class Inflow:
         self._owed -= len(chunk)
         return chunk
 
-    def _parse(self, chunk: bytes) -> Event | None:
+    def _parse(self, chunk: bytes) -> list[Event]:
         parser = self._parser
         if parser is None:
             parser = Protocol(SERVER, state=OPEN, max_size=self._payload_max, logger=QUIET)
@@ -185,17 +175,19 @@ class Inflow:
         if parser.parser_exc is not None:
             refusal = parser.close_sent
             raise PeerError(refusal.code, refusal.reason) if refusal else parser.parser_exc
-        frames = cast("list[Frame]", parser.events_received())
-        return self._assemble(frames[0]) if frames else None
+        return [event for frame in parser.events_received() for event in self._assemble(frame)]
 
-    def _assemble(self, frame: Frame) -> Event | None:
+    def _assemble(self, frame: WebSocketEvent) -> list[Event]:
+        """Return what ``frame`` completes: a control frame, a message, or nothing yet."""
+        if not isinstance(frame, Frame):
+            return []
         opcode, data = 0x80 | frame.opcode, bytes(frame.data)
         if opcode >= CLOSE:
-            return opcode, data
+            return [(opcode, data)]
         if frame.opcode is not CONT or self._message is None:
             self._opcode, self._message = opcode, bytearray()
         self._message += data
         if not frame.fin:
-            return None
+            return []
         message, self._message = bytes(self._message), None
-        return self._opcode, message
+        return [(self._opcode, message)]

@@ -28,18 +28,18 @@ from server.gateway.inflow import (
     Event,
     Inflow,
     PeerError,
-    check_text,
-    unmask,
-    whole_frame,
+    is_utf8,
+    simple_frames,
 )
 from server.gateway.link import LinkLimits, Parcel, Receiver
 from server.gateway.upgrade import SlimHttpProtocol
 from server.gateway.wheel import Member, Wheel, wheel_for
 from server.protocol.close import Close
-from server.protocol.framing import TEXT, frame
+from server.protocol.framing import BINARY, TEXT, frame
 
 NO_STATUS: Final = 1005
 ABNORMAL: Final = 1006
+INVALID_DATA: Final = 1007
 INTERNAL_ERROR: Final = 1011
 
 FRAMES_PER_TURN: Final = 256  #: of one connection: a millisecond or so, then others have theirs
@@ -221,14 +221,15 @@ class SlimProtocol(asyncio.Protocol):
         self._server_state.connections.add(self)  # type: ignore[arg-type]  # its own classes only
 
     def data_received(self, data: bytes) -> None:
-        """Take a read that is one simple frame at once, and any other through the inflow."""
+        """Take simple frames at once, and what is left of the read through the inflow."""
         self._heard = True
-        if self._inflow is None and self._phase is _OPEN:
-            span = whole_frame(data, 0, self.limits.message_bytes_max)
-            if span is not None and span[1] == len(data):
-                self._take_lone(data[0], unmask(data, *span))
-                return
-        self._take_read(data)
+        if self._inflow is not None or self._phase is not _OPEN:
+            self._take_read(data)
+            return
+        events, end = simple_frames(data, 0, self.limits.message_bytes_max)
+        left = self._take(events)
+        if left or end < len(data):
+            self._keep(left, data[end:])
 
     def eof_received(self) -> None:
         """Note that the peer hung up; the transport then closes by itself."""
@@ -290,55 +291,56 @@ class SlimProtocol(asyncio.Protocol):
         if self._phase is Phase.NEW:
             self._phase = Phase.OPENING
             cast("Conversation", self._receiver).begin(data)
-        elif self._phase not in {Phase.DRAINING, _LOST}:
-            self._inflow = self._inflow or Inflow(self.limits.message_bytes_max)
-            self._inflow.feed(data)
-            if self._phase is Phase.OPENING:
-                self._hold()  # a client that cannot wait for the response waits here
-            else:
-                self._advance()
+        else:
+            self._keep([], data)
 
-    def _take_lone(self, opcode: int, payload: bytes) -> None:
-        if opcode == PING:
-            self._write(frame(PONG, payload))
-        elif opcode != PONG:
-            try:
-                self._deliver(opcode, payload)
-            except PeerError as error:
-                self._fail(error.code, error.reason)
+    def _keep(self, events: Sequence[Event], data: bytes) -> None:
+        """Put ``events`` and ``data`` in line, and take what can be taken."""
+        if self._phase in {Phase.DRAINING, _LOST}:
+            return
+        inflow = self._inflow = self._inflow or Inflow(self.limits.message_bytes_max)
+        inflow.precede(events)
+        inflow.feed(data)
+        if self._phase is Phase.OPENING:
+            self._hold()  # a client that cannot wait for the response waits here
+        else:
+            self._advance()
 
     def _advance(self) -> None:
-        """Take what has been read, at most a turn's worth."""
-        pongs = bytearray()  # leave together: a flood of pings costs a system call, not thousands
+        """Take what is in line, a turn's worth at most."""
+        budget = FRAMES_PER_TURN
         try:
-            exhausted = self._take_events(pongs)
+            while self._inflow is not None and not self._paused:
+                events = self._inflow.take()
+                if events is None:
+                    break
+                budget -= len(events) or 1
+                self._inflow.precede(self._take(events))
+                if budget <= 0:
+                    self._hold()
+                    self._continue_later()
+                    return
         except PeerError as error:
-            self._write(bytes(pongs))
             self._fail(error.code, error.reason)
-            return
-        self._write(bytes(pongs))
-        if exhausted:
-            self._settle()
-        else:
-            self._hold()
-            self._continue_later()
+        self._settle()
 
-    def _take_events(self, pongs: bytearray) -> bool:
-        """Return whether nothing more can be taken for now."""
-        for _ in range(FRAMES_PER_TURN):
-            event = None if self._inflow is None or self._paused else self._inflow.take()
-            if event is None:
-                return True
-            opcode, payload = event
-            if opcode == PING:
-                pongs += frame(PONG, payload)
-            elif opcode == CLOSE:
-                self._write(bytes(pongs))
-                self._take_leave(payload)
-                return True
-            elif opcode != PONG:
+    def _take(self, events: list[Event]) -> list[Event]:
+        """Take ``events`` in order; return those that come after the receiver paused."""
+        pongs = []  # leave together: a flood of pings costs a system call, not hundreds
+        left: list[Event] = []
+        for index, (opcode, payload) in enumerate(events):
+            if self._paused:
+                left = events[index:]
+                break
+            if opcode <= BINARY:
                 self._deliver(opcode, payload)
-        return False
+            elif opcode == PING:
+                pongs.append(frame(PONG, payload))
+            elif opcode == CLOSE:
+                self._take_leave(payload)
+        if pongs:
+            self._write(b"".join(pongs))
+        return left
 
     def _settle(self) -> None:
         if self._paused:
@@ -350,9 +352,11 @@ class SlimProtocol(asyncio.Protocol):
     def _deliver(self, opcode: int, payload: bytes) -> None:
         if self._phase is not _OPEN:
             return
-        if text := opcode == TEXT:
-            check_text(payload)
-        self._receiver.message_received(payload, text)
+        text = opcode == TEXT
+        if text and not is_utf8(payload):
+            self._fail(INVALID_DATA, "a text message is not UTF-8")
+        else:
+            self._receiver.message_received(payload, text)
 
     def _take_leave(self, payload: bytes) -> None:
         """Answer the peer's close frame, unless it is itself the answer to ours."""

@@ -46,7 +46,7 @@ class Encoding:
         """Return ``message`` as one whole WebSocket frame."""
         return frame(self.opcode, self._encoder.encode(message))
 
-    def decoder(self, wanted: type[T]) -> Decoder[T]:
+    def decoder(self, wanted: Any) -> Decoder[Any]:
         """Return a decoder of ``wanted`` (a union of structs) in this encoding."""
         return Decoder(self._library.Decoder(wanted), self._envelope)
 
@@ -96,8 +96,10 @@ JSON: Final = Encoding("json", TEXT, msgspec.json)
 ENCODINGS: Final = {encoding.subprotocol: encoding for encoding in (MSGPACK, JSON)}
 
 #: Commands of people and of bots, by subprotocol.
-COMMANDS: Final = {encoding: encoding.decoder(AnyCommand) for encoding in (MSGPACK, JSON)}
-CONNECTOR_COMMANDS: Final = {
+COMMANDS: Final[dict[Encoding, Decoder[AnyCommand]]] = {
+    encoding: encoding.decoder(AnyCommand) for encoding in (MSGPACK, JSON)
+}
+CONNECTOR_COMMANDS: Final[dict[Encoding, Decoder[AnyConnectorCommand]]] = {
     encoding: encoding.decoder(AnyConnectorCommand) for encoding in (MSGPACK, JSON)
 }
 
@@ -111,11 +113,12 @@ def store(event: TimelineEvent) -> bytes:
 
 def restore(stored: bytes) -> TimelineEvent:
     """Return a stored event. Raises msgspec.DecodeError when the store is corrupt."""
-    return _stored.decode(stored)
+    event: TimelineEvent = _stored.decode(stored)
+    return event
 
 
 def stored_as(encoding: Encoding, stored: bytes) -> msgspec.Raw:
-    """Return a stored event as it stands in a page of ``encoding``, without decoding for msgpack."""
+    """Return a stored event as it stands in a page of ``encoding``: as it is, for msgpack."""
     if encoding is MSGPACK:
         return msgspec.Raw(stored)
     return msgspec.Raw(encoding.encode(restore(stored)))

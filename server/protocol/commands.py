@@ -43,7 +43,7 @@ class Command(
     id: RequestId
 
 
-class Hello(Command, tag="hello"):
+class Hello(Command, frozen=True, tag="hello"):
     """Open the conversation: the first frame of every connection.
 
     ``token`` is the session's, unless the ``Authorization`` header or the cookie of the
@@ -53,11 +53,11 @@ class Hello(Command, tag="hello"):
     token: Token | None = None
 
 
-class ListSpheres(Command, tag="list"):
+class ListSpheres(Command, frozen=True, tag="list"):
     """List my spheres, my invitations, and the open spheres that I may join."""
 
 
-class Subscribe(Command, tag="subscribe"):
+class Subscribe(Command, frozen=True, tag="subscribe"):
     """Receive the events of a sphere from now on.
 
     ``after`` is the last seq that this client holds, when it holds any: the reply then says what
@@ -68,13 +68,13 @@ class Subscribe(Command, tag="subscribe"):
     after: Seq | None = None
 
 
-class Unsubscribe(Command, tag="unsubscribe"):
+class Unsubscribe(Command, frozen=True, tag="unsubscribe"):
     """Stop receiving the events of a sphere on this connection."""
 
     sphere: SphereId
 
 
-class Post(Command, tag="post"):
+class Post(Command, frozen=True, tag="post"):
     """Share a message in a sphere.
 
     ``revision`` is that of the destination which the sender was shown. ``client_id`` makes the
@@ -87,7 +87,7 @@ class Post(Command, tag="post"):
     body: Body
 
 
-class GetHistory(Command, tag="history"):
+class GetHistory(Command, frozen=True, tag="history"):
     """Read a page of a timeline: upwards from ``after`` (the default), or down from ``before``.
 
     The events come in rising order either way. Below my horizon only what was sent with visible
@@ -100,13 +100,13 @@ class GetHistory(Command, tag="history"):
     limit: Annotated[int, Meta(ge=1, le=PAGE_EVENTS_MAX)] = 100
 
 
-class Create(Command, tag="create"):
+class Create(Command, frozen=True, tag="create"):
     """Found a sphere: closed, invisible to outsiders, its history hidden; I administer it."""
 
     name: Name
 
 
-class Configure(Command, tag="configure"):
+class Configure(Command, frozen=True, tag="configure"):
     """Change a sphere's settings (administrators): what is left out stays as it is.
 
     ``revision`` is that of the sphere as I was shown it: a stale one is refused.
@@ -120,7 +120,7 @@ class Configure(Command, tag="configure"):
     listed: bool | None = None
 
 
-class Invite(Command, tag="invite"):
+class Invite(Command, frozen=True, tag="invite"):
     """Invite somebody to a sphere (administrators), by member id or by address.
 
     The answer is the same whether or not there is such a person.
@@ -131,39 +131,39 @@ class Invite(Command, tag="invite"):
     address: Address | None = None
 
 
-class Decline(Command, tag="decline"):
+class Decline(Command, frozen=True, tag="decline"):
     """Decline an invitation."""
 
     sphere: SphereId
 
 
-class Join(Command, tag="join"):
+class Join(Command, frozen=True, tag="join"):
     """Come into a sphere that I am invited to, or that is open to me."""
 
     sphere: SphereId
 
 
-class Leave(Command, tag="leave"):
+class Leave(Command, frozen=True, tag="leave"):
     """Leave a sphere: everything that I wrote there is erased, unless I bequeathed it."""
 
     sphere: SphereId
 
 
-class Remove(Command, tag="remove"):
+class Remove(Command, frozen=True, tag="remove"):
     """Remove a member from a sphere (administrators): what they wrote is erased as if they left."""
 
     sphere: SphereId
     member: MemberId
 
 
-class Appoint(Command, tag="appoint"):
+class Appoint(Command, frozen=True, tag="appoint"):
     """Make a member of the sphere its administrator (administrators)."""
 
     sphere: SphereId
     member: MemberId
 
 
-class Bequeath(Command, tag="bequeath"):
+class Bequeath(Command, frozen=True, tag="bequeath"):
     """Say what becomes of my messages in a sphere when I leave it.
 
     After I left, ``none`` withdraws the bequest and erases what it had kept.
@@ -173,24 +173,24 @@ class Bequeath(Command, tag="bequeath"):
     form: Bequest
 
 
-class Oversee(Command, tag="oversee"):
+class Oversee(Command, frozen=True, tag="oversee"):
     """List every sphere of the organisation, invisible ones included (managers): never content."""
 
 
-class Enter(Command, tag="enter"):
+class Enter(Command, frozen=True, tag="enter"):
     """Enter a sphere visibly (managers): everyone is told before I can read anything."""
 
     sphere: SphereId
 
 
-class InstallConnector(Command, tag="install_connector"):
+class InstallConnector(Command, frozen=True, tag="install_connector"):
     """Draw a write-only token for a bot (administrators): it is shown once."""
 
     sphere: SphereId
     name: Name
 
 
-class RevokeConnector(Command, tag="revoke_connector"):
+class RevokeConnector(Command, frozen=True, tag="revoke_connector"):
     """Revoke a bot's token (administrators)."""
 
     sphere: SphereId

@@ -19,13 +19,13 @@ class ConnectorCommand(
     id: RequestId
 
 
-class ConnectorHello(ConnectorCommand, tag="hello"):
+class ConnectorHello(ConnectorCommand, frozen=True, tag="hello"):
     """Present the connector's token, when the handshake's header did not."""
 
     token: Token | None = None
 
 
-class Bring(ConnectorCommand, tag="bring"):
+class Bring(ConnectorCommand, frozen=True, tag="bring"):
     """Bring a text into the connector's sphere; ``client_id`` makes it idempotent."""
 
     body: Body

@@ -39,7 +39,7 @@ class TimelineEvent(
     at: Milliseconds
 
 
-class MessagePosted(TimelineEvent, tag="message_posted"):
+class MessagePosted(TimelineEvent, frozen=True, tag="message_posted"):
     """A member shared a message.
 
     An ``author`` who is neither among the members nor the former members is «a former member».
@@ -49,7 +49,7 @@ class MessagePosted(TimelineEvent, tag="message_posted"):
     body: Body
 
 
-class ConnectorPosted(TimelineEvent, tag="connector_posted"):
+class ConnectorPosted(TimelineEvent, frozen=True, tag="connector_posted"):
     """A bot brought something in; ``installed_by`` answers for it."""
 
     connector: ConnectorId
@@ -58,13 +58,13 @@ class ConnectorPosted(TimelineEvent, tag="connector_posted"):
     body: Body
 
 
-class MemberJoined(TimelineEvent, tag="member_joined"):
+class MemberJoined(TimelineEvent, frozen=True, tag="member_joined"):
     """Somebody came in."""
 
     member: MemberView
 
 
-class MemberLeft(TimelineEvent, tag="member_left"):
+class MemberLeft(TimelineEvent, frozen=True, tag="member_left"):
     """Somebody is out, and the connectors that they had installed are dead.
 
     Unless ``kept`` is ``named``, forget what they wrote below this ``seq``: it is erased, or (when
@@ -76,13 +76,13 @@ class MemberLeft(TimelineEvent, tag="member_left"):
     kept: Bequest
 
 
-class ManagerEntered(TimelineEvent, tag="manager_entered"):
+class ManagerEntered(TimelineEvent, frozen=True, tag="manager_entered"):
     """A manager of the organisation entered, and reads from this ``seq`` on."""
 
     member: MemberView
 
 
-class ManagerLeft(TimelineEvent, tag="manager_left"):
+class ManagerLeft(TimelineEvent, frozen=True, tag="manager_left"):
     """A manager who had entered is out; the rest as in ``member_left``."""
 
     member: MemberId
@@ -90,7 +90,7 @@ class ManagerLeft(TimelineEvent, tag="manager_left"):
     kept: Bequest
 
 
-class SphereChanged(TimelineEvent, tag="sphere_changed"):
+class SphereChanged(TimelineEvent, frozen=True, tag="sphere_changed"):
     """The sphere's settings are now these; posts must name the new ``revision``."""
 
     by: MemberId
@@ -101,33 +101,33 @@ class SphereChanged(TimelineEvent, tag="sphere_changed"):
     revision: Revision
 
 
-class AdministratorAppointed(TimelineEvent, tag="administrator_appointed"):
+class AdministratorAppointed(TimelineEvent, frozen=True, tag="administrator_appointed"):
     """A member became an administrator; ``by`` is null when the last one left."""
 
     member: MemberId
     by: MemberId | None
 
 
-class BequestWithdrawn(TimelineEvent, tag="bequest_withdrawn"):
+class BequestWithdrawn(TimelineEvent, frozen=True, tag="bequest_withdrawn"):
     """What a former member had bequeathed is erased: forget what ``author`` wrote below ``seq``."""
 
     author: MemberId
 
 
-class ConnectorInstalled(TimelineEvent, tag="connector_installed"):
+class ConnectorInstalled(TimelineEvent, frozen=True, tag="connector_installed"):
     """A bot may now bring things in."""
 
     connector: ConnectorView
 
 
-class ConnectorRevoked(TimelineEvent, tag="connector_revoked"):
+class ConnectorRevoked(TimelineEvent, frozen=True, tag="connector_revoked"):
     """A bot's token is dead."""
 
     connector: ConnectorId
     by: MemberId
 
 
-class Erased(TimelineEvent, tag="erased"):
+class Erased(TimelineEvent, frozen=True, tag="erased"):
     """Something was here and is erased: its place keeps ``seq`` unbroken (history only)."""
 
 
@@ -153,19 +153,19 @@ class Notice(
     """What concerns one member: every session of theirs receives it."""
 
 
-class SphereAdded(Notice, tag="sphere_added"):
+class SphereAdded(Notice, frozen=True, tag="sphere_added"):
     """I am now inside this sphere, by an act of mine on one of my devices."""
 
     sphere: SphereView
 
 
-class SphereForgotten(Notice, tag="sphere_forgotten"):
+class SphereForgotten(Notice, frozen=True, tag="sphere_forgotten"):
     """Forget this sphere and everything of it: it is not there for me any more."""
 
     sphere: SphereId
 
 
-class Invited(Notice, tag="invited"):
+class Invited(Notice, frozen=True, tag="invited"):
     """Somebody invited me to a sphere."""
 
     invitation: InvitationView

@@ -32,7 +32,7 @@ class Reply(
     id: RequestId
 
 
-class ErrorBody(View, omit_defaults=True):
+class ErrorBody(View, frozen=True, omit_defaults=True):
     """A refusal: a stable code, a sentence for a person, and whether to come back."""
 
     code: str
@@ -49,7 +49,7 @@ class Error(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="er
     error: ErrorBody
 
 
-class Welcome(Reply, tag="welcome"):
+class Welcome(Reply, frozen=True, tag="welcome"):
     """The session is accepted; the socket closes by itself at ``session_ends_at``.
 
     ``idle_limit_ms`` is how long the session lives without a command from any of its
@@ -65,7 +65,7 @@ class Welcome(Reply, tag="welcome"):
     now: Milliseconds
 
 
-class Spheres(Reply, tag="spheres"):
+class Spheres(Reply, frozen=True, tag="spheres"):
     """My spheres, my invitations, and the open spheres that I may join."""
 
     spheres: list[SphereView]
@@ -73,7 +73,7 @@ class Spheres(Reply, tag="spheres"):
     open: list[OpenSphere]
 
 
-class Subscribed(Reply, tag="subscribed"):
+class Subscribed(Reply, frozen=True, tag="subscribed"):
     """The sphere as it is at ``sphere.head``; every later event follows.
 
     ``purges`` come first: apply them before anything else.
@@ -86,43 +86,43 @@ class Subscribed(Reply, tag="subscribed"):
     connectors: list[ConnectorView]
 
 
-class Done(Reply, tag="done"):
+class Done(Reply, frozen=True, tag="done"):
     """It is done."""
 
 
-class Posted(Reply, tag="posted"):
+class Posted(Reply, frozen=True, tag="posted"):
     """The message is stored durably, at ``seq``."""
 
     seq: Seq
     at: Milliseconds
 
 
-class Page(Reply, tag="page"):
+class Page(Reply, frozen=True, tag="page"):
     """A page of a timeline, in rising order; ``more`` says that it goes on in that direction."""
 
     events: list[msgspec.Raw]
     more: bool
 
 
-class Inside(Reply, tag="inside"):
+class Inside(Reply, frozen=True, tag="inside"):
     """I am inside the sphere: after ``create``, ``join`` or ``enter``."""
 
     sphere: SphereView
 
 
-class Left(Reply, tag="left"):
+class Left(Reply, frozen=True, tag="left"):
     """I am out: nothing of the sphere follows this frame."""
 
     certificate: Certificate
 
 
-class Overview(Reply, tag="overview"):
+class Overview(Reply, frozen=True, tag="overview"):
     """Every sphere of the organisation, by id and name."""
 
     spheres: list[SphereName]
 
 
-class ConnectorToken(Reply, tag="connector_token"):
+class ConnectorToken(Reply, frozen=True, tag="connector_token"):
     """The connector's token: shown this once."""
 
     connector: ConnectorView

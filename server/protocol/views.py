@@ -26,7 +26,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A part of a reply or an event."""
 
 
-class Destination(View):
+class Destination(View, frozen=True):
     """Where a post would go: what the sender must have been shown."""
 
     sphere: SphereId
@@ -36,7 +36,7 @@ class Destination(View):
     revision: Revision
 
 
-class SphereView(Destination):
+class SphereView(Destination, frozen=True):
     """A sphere that I am in."""
 
     listed: bool  #: false: invisible to anyone outside it
@@ -46,7 +46,7 @@ class SphereView(Destination):
     head: Seq  #: the last seq of the timeline
 
 
-class OpenSphere(View):
+class OpenSphere(View, frozen=True):
     """A sphere that I may join."""
 
     sphere: SphereId
@@ -55,7 +55,7 @@ class OpenSphere(View):
     revision: Revision
 
 
-class InvitationView(View):
+class InvitationView(View, frozen=True):
     """A sphere that I am invited to."""
 
     sphere: SphereId
@@ -63,7 +63,7 @@ class InvitationView(View):
     by: Name
 
 
-class MemberView(View):
+class MemberView(View, frozen=True):
     """Somebody inside a sphere, as those who share it see them."""
 
     member: MemberId
@@ -72,14 +72,14 @@ class MemberView(View):
     entered: bool  #: a manager who entered: listed as such while inside
 
 
-class FormerMember(View):
+class FormerMember(View, frozen=True):
     """Somebody who left and bequeathed their messages under their name."""
 
     member: MemberId
     name: Name
 
 
-class ConnectorView(View):
+class ConnectorView(View, frozen=True):
     """A bot's credential of a sphere, as its members see it."""
 
     connector: ConnectorId
@@ -87,7 +87,7 @@ class ConnectorView(View):
     installed_by: MemberId
 
 
-class Purge(View):
+class Purge(View, frozen=True):
     """What must be forgotten before anything is replayed.
 
     Whatever ``author`` wrote in the sphere at a ``seq`` below ``before`` is not as it was: forget
@@ -99,14 +99,14 @@ class Purge(View):
     before: Seq
 
 
-class SphereName(View):
+class SphereName(View, frozen=True):
     """A sphere of the organisation, as its managers may list it: never content."""
 
     sphere: SphereId
     name: Name
 
 
-class Certificate(View):
+class Certificate(View, frozen=True):
     """What a departure cleared, for the one who left."""
 
     sphere: SphereId

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -14,7 +13,6 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring the tables up to this version."""
-
     op.create_table(
         "account",
         sa.Column("id", sa.String(length=26), nullable=False),
