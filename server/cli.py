@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
+import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,11 +22,13 @@ from server.app import Parts, application, compose, uvicorn_config
 from server.settings import Settings
 from storage.database import Misconfigured
 
+#: Connections that the system holds until they are accepted: a storm of clients that come back.
+CONNECTIONS_WAITING_MAX = 2_048
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    parser = _parser()
-    chosen = parser.parse_args(arguments)
+    chosen = _parser().parse_args(arguments)
     try:
         settings = _settings(chosen)
     except ValidationError as error:
@@ -32,22 +36,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     logs.configure(settings.log_level)
     try:
-        return serve(compose(settings), with_demo=chosen.demo)
+        code: int = chosen.run(settings, chosen)
     except Misconfigured as error:
         print(f"cloison: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"cloison: {error.strerror or error}", file=sys.stderr)
+        print(f"cloison: {error}", file=sys.stderr)
         return 1
+    return code
 
 
-def serve(parts: Parts, *, with_demo: bool) -> int:
+def serve(settings: Settings, chosen: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    config = uvicorn_config(parts, application(parts), fast_links=parts.settings.fast_links)
-    server = Announcing(config, parts, with_demo=with_demo)
-    with suppress(KeyboardInterrupt):
-        server.run()
+    parts = compose(settings)
+    config = uvicorn_config(parts, application(parts), fast_links=settings.fast_links)
+    server = Announcing(config, parts, with_demo=chosen.demo)
+    # uvicorn raises the signal that stopped it once more at the end; being told to stop is no fault.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    with _listening(settings) as listener, suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
     return 0 if server.started else 1
+
+
+def _listening(settings: Settings) -> socket.socket:
+    """Return a listening socket. Raises OSError with what could not be listened on."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server(
+            (settings.host, settings.port), family=family, backlog=CONNECTIONS_WAITING_MAX
+        )
+    except OSError as error:
+        raise OSError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}"
+        ) from None
 
 
 class Announcing(uvicorn.Server):
@@ -73,8 +94,7 @@ class Announcing(uvicorn.Server):
         sys.stdout.flush()
 
     def _url(self) -> str:
-        port = self.servers[0].sockets[0].getsockname()[1] if self.servers else self.config.port
-        host = self.config.host
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
@@ -96,12 +116,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cloison", description="A real-time messaging server whose groups are watertight."
     )
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--data-dir", help="folder of the database (CLOISON_DATA_DIR)")
     parser.add_argument("--version", action="version", version=f"cloison {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve", help="serve until stopped")
+    serving = commands.add_parser("serve", help="serve until stopped", parents=[shared])
+    serving.set_defaults(run=serve)
     serving.add_argument("--host", help="address to listen on (CLOISON_HOST)")
     serving.add_argument("--port", type=int, help="port to listen on (CLOISON_PORT)")
-    serving.add_argument("--data-dir", help="folder of the database (CLOISON_DATA_DIR)")
     serving.add_argument(
         "--demo", action="store_true", help="make a small organisation to try things with"
     )
@@ -110,7 +132,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _settings(chosen: argparse.Namespace) -> Settings:
     """Return the settings of the environment, with the flags on top."""
-    flags = {"host": chosen.host, "port": chosen.port, "data_dir": chosen.data_dir}
+    named = ("host", "port", "data_dir")
+    flags = {name: getattr(chosen, name, None) for name in named}
     return Settings(**{name: value for name, value in flags.items() if value is not None})
 
 

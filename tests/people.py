@@ -25,7 +25,7 @@ Frame = dict[str, Any]
 PATIENCE_S = 10.0
 
 
-class Refused(Exception):  # noqa: N818  # the word of the protocol
+class Refused(Exception):  # the word of the protocol
     """The server answered with an error."""
 
     def __init__(self, error: Frame) -> None:
@@ -121,6 +121,16 @@ class Person:
             await self._socket.close()
         if self._reader is not None:
             await self._reader
+
+    def stop_reading(self) -> None:
+        """Leave what the server sends in the socket."""
+        assert self._socket is not None
+        self._socket.transport.pause_reading()
+
+    def read_on(self) -> None:
+        """Read again."""
+        assert self._socket is not None
+        self._socket.transport.resume_reading()
 
     def cut(self) -> None:
         """Drop the line without a word."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, Response
@@ -27,9 +26,6 @@ from server.gateway.services import Services
 from server.protocol.close import Close
 from server.protocol.codec import ENCODINGS, Encoding
 from storage import connectors, sessions
-from storage.database import Transaction
-
-Find = Callable[[Transaction, bytes], Any]
 
 
 class Doors:
@@ -80,7 +76,7 @@ class Connect:
         self._doors = doors
         self._links = links
         self._origins = origins
-        self._find: Find = connectors.by_digest if bots else sessions.by_digest
+        self._check = self._check_bot if bots else self._check_person
         self._kind: type[Connection | BotConnection] = BotConnection if bots else Connection
         self._late = Close.CONNECTOR_REVOKED if bots else Close.NOT_AUTHENTICATED
 
@@ -117,9 +113,19 @@ class Connect:
         if presented is None:
             return None
         digest = tokens.digest(presented.token)
-        if await self._services.database.read(self._find, digest) is None:
-            raise errors.NotAuthenticated
+        await self._check(digest)
         return digest
+
+    async def _check_person(self, digest: bytes) -> None:
+        services = self._services
+        stored = await services.database.read(sessions.by_digest, digest)
+        if stored is None:
+            raise errors.NotAuthenticated
+        services.live.check_alive(stored, services.clock.now())
+
+    async def _check_bot(self, digest: bytes) -> None:
+        if await self._services.database.read(connectors.by_digest, digest) is None:
+            raise errors.NotAuthenticated
 
     async def _run(
         self, scope: Scope, receive: Receive, send: Send, connection: Connection | BotConnection
