@@ -37,11 +37,15 @@ from server.gateway.services import Services
 from server.gateway.slim import slim_protocols
 from server.gateway.speaker import ConnectionLimits
 from server.http.bring import Bring
+from server.http.hooks.endpoint import Hook
+from server.http.intake import Intake
 from server.http.refusals import HANDLERS, Guard
 from server.http.routes import routes
 from server.settings import Settings
 from storage import migrations, organisations
 from storage.database import Database
+from storage.erasure import Eraser
+from storage.keyring import Keyring
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -54,6 +58,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     clock: Clock
     database: Database
+    eraser: Eraser
     passwords: Passwords
     accounts: Accounts
     deadlines: DeadlineTimer
@@ -66,7 +71,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 def compose(settings: Settings, clock: Clock | None = None) -> Parts:
     """Make every part of a server; nothing runs yet."""
     clock = clock or SystemClock()
-    database = Database(settings.url, readers_max=settings.readers_max)
+    keyring = Keyring(settings.keys_path)
+    database = Database(settings.url, keyring, readers_max=settings.readers_max)
+    eraser = Eraser(database)
     passwords = Passwords(
         memory_kib=settings.argon2_memory_kib,
         time=settings.argon2_time,
@@ -78,11 +85,12 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
     hub = Hub()
     broker = MemoryBroker()
     broker.listen(hub.deliver)
-    writer = Writer(database, broker, clock, _chosen(settings, WriterLimits))
+    writer = Writer(database, eraser, broker, clock, _chosen(settings, WriterLimits))
     return Parts(
         settings=settings,
         clock=clock,
         database=database,
+        eraser=eraser,
         passwords=passwords,
         accounts=Accounts(
             database,
@@ -162,14 +170,15 @@ def application(parts: Parts) -> ASGIApp:
 
 def _routes(parts: Parts, people: Connect, bots: Connect) -> list[Route]:
     settings = parts.settings
-    bring = Bring(
+    intake = Intake(
         parts.database,
         parts.writer,
         parts.clock,
         rate=settings.connector_posts_per_second,
         burst=settings.connector_posts_burst,
-        body_bytes_max=settings.http_body_bytes_max,
     )
+    bring = Bring(intake, body_bytes_max=settings.http_body_bytes_max)
+    hook = Hook(intake, body_bytes_max=settings.hook_body_bytes_max)
 
     async def ready() -> bool:
         try:
@@ -186,6 +195,8 @@ def _routes(parts: Parts, people: Connect, bots: Connect) -> list[Route]:
             body_bytes_max=settings.http_body_bytes_max,
         ),
         Route("/v1/bring", bring.answer, methods=["POST"]),
+        Route("/hooks/{token}", hook.answer, methods=["POST"]),
+        Route("/hooks/{token}/", hook.answer, methods=["POST"]),
         Route("/v1/connect", people.upgrade_required, methods=["GET"]),
         Route("/v1/bring", bots.upgrade_required, methods=["GET"]),
     ]
@@ -195,7 +206,7 @@ def _routes(parts: Parts, people: Connect, bots: Connect) -> list[Route]:
 async def running(parts: Parts) -> AsyncIterator[None]:
     """Start the parts; at the end finish what is under way, and stop them."""
     await parts.database.write(migrations.upgrade)
-    await parts.database.scrub()
+    await parts.eraser.scrub()
     parts.writer.start()
     parts.deadlines.start()
     notes = asyncio.create_task(_note(parts), name="notes")
@@ -212,6 +223,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
         with suppress(errors.StorageUnavailable):
             await parts.accounts.note_seen()
         parts.passwords.close()
+        await parts.eraser.scrub()
         await parts.database.close()
 
 
@@ -222,8 +234,8 @@ async def _note(parts: Parts) -> None:
         try:
             await parts.accounts.note_seen()
             await parts.accounts.sweep()
-            if parts.database.unscrubbed:
-                await parts.database.scrub()
+            if parts.eraser.pending:
+                await parts.eraser.scrub()
         except errors.StorageUnavailable:
             _log.warning("notes_postponed")
 

@@ -51,7 +51,7 @@ def serve(settings: Settings, chosen: argparse.Namespace) -> int:
     parts = compose(settings)
     config = uvicorn_config(parts, application(parts), fast_links=settings.fast_links)
     server = Announcing(config, parts, with_demo=chosen.demo)
-    # uvicorn raises the signal that stopped it once more at the end; being told to stop is no fault.
+    # uvicorn raises the signal that stopped it once more; being told to stop is no fault.
     signal.signal(signal.SIGTERM, lambda *_: None)
     with _listening(settings) as listener, suppress(KeyboardInterrupt):
         server.run(sockets=[listener])

@@ -33,6 +33,11 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="SQLAlchemy URL of the database; by default SQLite in `data_dir`."
     )
+    keys_dir: Path | None = Field(
+        None,
+        description="Folder of the keys that make stored words readable; by default `keys` in"
+        " `data_dir`. Keep it out of the data's backups.",
+    )
     origins: Annotated[
         tuple[str, ...],
         Field(
@@ -126,7 +131,15 @@ class Settings(BaseSettings):
     http_body_bytes_max: int = _bound(
         131_072, "Bytes of an HTTP request's body: a body in JSON escapes.", least=1_024
     )
+    hook_body_bytes_max: int = _bound(
+        1_048_576, "Bytes of what a tool sends to a hook: forges list every commit.", least=1_024
+    )
     drain_s: float = _bound(5, "Seconds to finish what is under way when stopping.", least=0.1)
+
+    @property
+    def keys_path(self) -> Path:
+        """Return the keyring's file."""
+        return (self.keys_dir or self.data_dir / "keys") / "keys.sqlite3"
 
     @property
     def url(self) -> str:

@@ -18,9 +18,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from server import errors
+from storage.keyring import Keyring
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,7 +49,7 @@ class Misconfigured(Exception):
 class Database:
     """One SQLite file: ``write`` commits durably, ``read`` sees the last commit."""
 
-    def __init__(self, url: str, *, readers_max: int = 4) -> None:
+    def __init__(self, url: str, keyring: Keyring, *, readers_max: int = 4) -> None:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
             raise Misconfigured(
@@ -65,11 +67,11 @@ class Database:
         self._readers = create_async_engine(
             parsed.set(drivername="sqlite+aiosqlite"), pool_size=readers_max, max_overflow=0
         )
-        event.listen(self._writer, "connect", _on_connect)
+        self.keyring = keyring
+        event.listen(self._writer, "connect", self._on_connect)
         event.listen(self._writer, "begin", _begin_immediate)
-        event.listen(self._readers.sync_engine, "connect", _on_connect)
+        event.listen(self._readers.sync_engine, "connect", self._on_connect)
         event.listen(self._readers.sync_engine, "begin", _begin)
-        self._unscrubbed = False
 
     async def write(
         self, act: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -89,27 +91,26 @@ class Database:
                 return await connection.run_sync(ask, *args, **kwargs)
         except DBAPIError as error:
             raise errors.StorageUnavailable from error
+        except PoolTimeout as error:
+            raise errors.Busy(retry_after_ms=1_000) from error
 
-    async def scrub(self) -> bool:
-        """Empty the write-ahead log, so that what was erased is in no file. Say whether it is.
+    async def aside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``work`` on the writer's thread, between two transactions."""
+        return await self._on_thread(lambda: work(*args, **kwargs))
 
-        Another process that reads for longer than the busy timeout can hold it up: it is then
-        tried again after the next erasure, and at the next start.
+    async def checkpoint(self) -> bool:
+        """Empty the write-ahead log into the database; say whether nothing held it up.
+
+        Another process that reads for longer than the busy timeout does.
         """
-        self._unscrubbed = not await self._on_thread(self._checkpoint)
-        return not self._unscrubbed
-
-    @property
-    def unscrubbed(self) -> bool:
-        """Say whether an erasure still waits for the write-ahead log to be emptied."""
-        return self._unscrubbed
+        return await self._on_thread(self._checkpoint)
 
     async def close(self) -> None:
-        """Empty the log and let go of every connection."""
-        await self.scrub()
+        """Let go of every connection, and of the keyring."""
         await self._readers.dispose()
         await self._on_thread(self._writer.dispose)
         self._thread.shutdown()
+        self.keyring.close()
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -120,6 +121,10 @@ class Database:
                 return act(transaction)
         except DBAPIError as error:
             raise errors.StorageUnavailable from error
+
+    def _on_connect(self, connection: Any, record: Any) -> None:
+        _configure(connection)
+        record.info["keyring"] = self.keyring
 
     def _checkpoint(self) -> bool:
         with self._writer.connect() as connection:
@@ -132,7 +137,7 @@ class Database:
         return not busy
 
 
-def _on_connect(connection: Any, _record: Any) -> None:
+def _configure(connection: Any) -> None:
     """Set and read back the pragmas; leave transactions to our own BEGIN."""
     connection.isolation_level = None
     cursor = connection.cursor()

@@ -1,8 +1,8 @@
 """Departures: what somebody wrote in a sphere, erased or anonymised.
 
-Touches events only; ``domain.departure`` decided. The place of an erased event stays, so that
-``seq`` has no gap, and says nothing but that. Invariant: after ``erase`` no column of any event of
-the sphere holds a word, a client id or the id of that author.
+Touches events and dooms keys; ``domain.departure`` decided. The place of an erased event stays, so
+that ``seq`` has no gap, and says nothing but that. Invariant: after ``erase`` no column of any
+event of the sphere holds a word, a client id or the id of that author.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from sqlalchemy import Row, bindparam, select, update
 
 from server.protocol import codec
 from server.protocol.events import Erased, MessagePosted
+from storage import sealing, timeline
 from storage.database import Transaction
 from storage.schema import event
 
@@ -21,6 +22,7 @@ def erase(tx: Transaction, sphere_id: str, author: str) -> int:
     """Erase all that ``author`` wrote in a sphere; return how many messages that was."""
     rows = _written_by(tx, sphere_id, author)
     _blank(tx, sphere_id, rows)
+    sealing.retire(tx, sphere_id, author)
     return sum(row.client_id is not None for row in rows)
 
 
@@ -34,7 +36,9 @@ def anonymise(tx: Transaction, sphere_id: str, author: str, pseudonym: str) -> i
     _blank(tx, sphere_id, [row for row in rows if row.client_id is None])
     for row in messages:
         tx.execute(
-            update(event).where(*_PLACE).values(content=_signed(row.content, pseudonym)),
+            update(event)
+            .where(*_PLACE)
+            .values(content=_signed(tx, sphere_id, author, row, pseudonym)),
             {"of_sphere": sphere_id, "of_seq": row.seq},
         )
     return len(messages)
@@ -77,10 +81,20 @@ def _blank(
     )
 
 
-def _signed(content: bytes, pseudonym: str) -> bytes:
-    message = codec.restore(content)
+def _signed(
+    tx: Transaction,
+    sphere_id: str,
+    author: str,
+    row: Row[tuple[int, int, str | None, bytes]],
+    pseudonym: str,
+) -> bytes:
+    words = timeline.read(tx, sphere_id, row.seq, row.content)
+    if words is None:
+        sealed: bytes = row.content
+        return sealed  # its key is gone: nobody reads it any more
+    message = codec.restore(words)
     assert isinstance(message, MessagePosted)
-    return codec.store(
+    signed = codec.store(
         MessagePosted(
             sphere=message.sphere,
             seq=message.seq,
@@ -89,3 +103,4 @@ def _signed(content: bytes, pseudonym: str) -> bytes:
             body=message.body,
         )
     )
+    return sealing.seal(tx, sphere_id, row.seq, author, signed)

@@ -13,6 +13,7 @@ import msgspec
 
 from server.domain.facts import Member, Sphere, Standing, Stay
 from server.protocol.scalars import Audience, History, MemberRole, SphereRole
+from storage import sealing, timeline
 from storage.connectors import Connector
 from storage.database import Transaction
 
@@ -40,6 +41,12 @@ FROM json_each(?) AS wanted
 JOIN event AS e ON e.sphere = json_extract(wanted.value, '$[0]')
                AND e.author = json_extract(wanted.value, '$[1]')
                AND e.client_id = json_extract(wanted.value, '$[2]')
+"""
+_KEYS = """
+SELECT k.sphere, k.author, k.key
+FROM json_each(?) AS wanted
+JOIN author_key AS k ON k.sphere = json_extract(wanted.value, '$[0]')
+                    AND k.author = json_extract(wanted.value, '$[1]')
 """
 _INSERT = """
 INSERT INTO event (sphere, seq, at, author, client_id, stamp, content)
@@ -78,15 +85,32 @@ def connectors(tx: Transaction, ids: Iterable[str]) -> dict[str, tuple[Connector
 def receipts(tx: Transaction, keys: Iterable[Key]) -> dict[Key, tuple[int, int, bytes]]:
     """Return the seq, date and content of the messages that these client ids already name."""
     wanted = _json.encode(list(keys)).decode()
-    rows = tx.exec_driver_sql(_RECEIPTS, (wanted,))
-    return {(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in rows}
+    rows = tx.exec_driver_sql(_RECEIPTS, (wanted,)).all()
+    return {
+        (row[0], row[1], row[2]): (row[3], row[4], timeline.read(tx, row[0], row[3], row[5]) or b"")
+        for row in rows
+    }
 
 
 def insert(tx: Transaction, rows: list[Row], heads: Mapping[str, int]) -> None:
     """Insert the events of a batch, and move each timeline's head to its last one."""
     if rows:
-        tx.exec_driver_sql(_INSERT, rows)
+        tx.exec_driver_sql(_INSERT, _sealed(tx, rows))
         tx.exec_driver_sql(_ADVANCE, [(head, sphere) for sphere, head in heads.items()])
+
+
+def _sealed(tx: Transaction, rows: list[Row]) -> list[Row]:
+    """Return the rows as they are stored: each content sealed with its author's key."""
+    pairs = {(row[0], row[3]) for row in rows}
+    found = tx.exec_driver_sql(_KEYS, (_json.encode(list(pairs)).decode(),))
+    keys = {(row[0], row[1]): row[2] for row in found}
+    for sphere, author in pairs - keys.keys():
+        keys[sphere, author] = sealing.current_key(tx, sphere, author)
+    ring = sealing.keyring(tx)
+    return [
+        (*row[:6], ring.seal(keys[row[0], row[3]], row[6], sealing.place(row[0], row[1])))
+        for row in rows
+    ]
 
 
 def _sphere(row: object) -> Sphere:

@@ -154,8 +154,9 @@ connector = Table(
     Index(None, "sphere"),
 )
 
-#: ``author`` is the member or the connector whose words are in ``content``; it stays when the
-#: content is anonymised, so that a bequest can be withdrawn. ``stamp`` is visibility.Stamp.
+#: ``author`` is the member or the connector whose words are in ``content``, which is then sealed
+#: with their key; it stays when the content is anonymised, so that a bequest can be withdrawn. An
+#: event without an author stands in the clear. ``stamp`` is visibility.Stamp.
 event = Table(
     "event",
     metadata,
@@ -169,6 +170,18 @@ event = Table(
     UniqueConstraint("sphere", "author", "client_id"),
     sqlite_with_rowid=False,
 )
+
+#: Which key of the keyring seals what an author says in a sphere.
+author_key = Table(
+    "author_key",
+    metadata,
+    Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), primary_key=True),
+    Column("author", ID, primary_key=True),
+    Column("key", LargeBinary(16), nullable=False),
+)
+
+#: Keys retired by what was committed, not yet destroyed in the keyring.
+doomed_key = Table("doomed_key", metadata, Column("key", LargeBinary(16), primary_key=True))
 
 #: What a client that comes back must forget before anything is replayed: all that ``author`` wrote
 #: below ``seq``, the place of the event that said so.

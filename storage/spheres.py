@@ -13,6 +13,7 @@ from sqlalchemy import and_, bindparam, delete, exists, insert, select, update
 from server.domain.facts import Member, Sphere, Standing, Stay
 from server.protocol.scalars import Audience, Bequest, History, MemberRole, SphereRole
 from server.protocol.views import SphereName
+from storage import sealing
 from storage.database import Transaction
 from storage.identifiers import new_id
 from storage.schema import bequest, invitation, member, sphere, stay
@@ -153,6 +154,7 @@ def change(tx: Transaction, changed: Sphere) -> None:
 
 def dissolve(tx: Transaction, sphere_id: str) -> None:
     """Erase a sphere that nobody is inside any more, with everything of it."""
+    sealing.retire_all(tx, sphere_id)
     tx.execute(delete(sphere).where(sphere.c.id == sphere_id))
 
 

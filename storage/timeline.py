@@ -14,9 +14,10 @@ from sqlalchemy import ColumnElement, insert, or_, select, update
 from server.domain.facts import Fact, Sphere
 from server.domain.visibility import Stamp, stamp_of
 from server.protocol import codec
-from server.protocol.events import TimelineEvent
+from server.protocol.events import Erased, TimelineEvent
 from server.protocol.scalars import PAGE_BYTES_MAX
 from server.protocol.views import Purge
+from storage import sealing
 from storage.database import Transaction
 from storage.schema import event, purge, sphere
 
@@ -46,6 +47,7 @@ def append(
     made = build(seq)
     assert made.seq == seq
     content = codec.store(made)
+    stored = content if author is None else sealing.seal(tx, to.id, seq, author, content)
     tx.execute(
         insert(event).values(
             sphere=to.id,
@@ -53,7 +55,7 @@ def append(
             at=made.at,
             author=author,
             stamp=int(stamp_of(to.audience, to.history)),
-            content=content,
+            content=stored,
         )
     )
     return Entry(event=made, content=content)
@@ -76,7 +78,7 @@ def page(
     """
     rising = before is None
     chosen = (
-        select(event.c.seq, event.c.content)
+        select(event.c.seq, event.c.at, event.c.author, event.c.content)
         .where(event.c.sphere == sphere_id, _seen_from(horizon))
         .order_by(event.c.seq if rising else event.c.seq.desc())
         .limit(limit + 1)
@@ -87,8 +89,23 @@ def page(
         chosen = chosen.where(event.c.seq > after)
     rows = tx.execute(chosen).all()
     cut = _fitting([len(row.content) for row in rows[:limit]])
-    contents = [row.content for row in rows[:cut]]
+    contents = [
+        row.content
+        if row.author is None
+        else read(tx, sphere_id, row.seq, row.content) or _gone(sphere_id, row.seq, row.at)
+        for row in rows[:cut]
+    ]
     return (contents if rising else contents[::-1]), cut < len(rows)
+
+
+def read(tx: Transaction, sphere_id: str, seq: int, sealed: bytes) -> bytes | None:
+    """Return what was said at a place, or None when its key is destroyed."""
+    return sealing.keyring(tx).open(sealed, sealing.place(sphere_id, seq))
+
+
+def _gone(sphere_id: str, seq: int, at: int) -> bytes:
+    """Return what stands for words whose key is destroyed: an older backup was restored."""
+    return codec.store(Erased(sphere=sphere_id, seq=seq, at=at))
 
 
 def _seen_from(horizon: int) -> ColumnElement[bool]:

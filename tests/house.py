@@ -69,8 +69,8 @@ class House:
 
     @property
     def database_files(self) -> list[Path]:
-        """Return every file of the database."""
-        return sorted(self.folder.glob("cloison.sqlite3*"))
+        """Return every file of the database and of the keyring."""
+        return sorted(path for path in self.folder.rglob("*") if path.is_file())
 
     def holds(self, words: str) -> bool:
         """Say whether any file of the database holds these words."""

@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 Frame = dict[str, Any]
 
 #: The longest that a test waits for something that must happen.
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 class Refused(Exception):  # the word of the protocol
@@ -151,9 +151,13 @@ class Person:
         await self.send_raw(packed if self.encoding == "msgpack" else json.dumps(frame))
         return request
 
+    async def answer(self, request: int) -> Frame:
+        """Wait for the reply to a request, or its error."""
+        return await self.until(lambda frame: frame.get("id") == request)
+
     async def reply(self, request: int) -> Frame:
         """Wait for the reply to a request. Raises Refused."""
-        frame = await self.until(lambda frame: frame.get("id") == request)
+        frame = await self.answer(request)
         if frame["type"] == "error":
             raise Refused(frame["error"])
         return frame

@@ -49,6 +49,7 @@ class BotDraft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     connector: str
     client_id: str | None
     body: str
+    label: str | None = None
 
     @property
     def size(self) -> int:
@@ -126,6 +127,7 @@ class _Batch:
             name=connector.name,
             installed_by=connector.installed_by,
             body=draft.body,
+            label=draft.label,
         )
         entry = self._take(sphere, event, connector.id, draft.client_id)
         return Outcome(reply=reply, publication=Publication(entries=(entry,)))
@@ -163,7 +165,7 @@ class _Batch:
 
 def _again(draft: Draft, seq: int, at: int, content: bytes) -> Outcome:
     """Answer a post that is stored already as the first time, unless it says something else."""
-    stored = codec.restore(content)
+    stored = codec.restore(content) if content else None
     if not isinstance(stored, MessagePosted) or stored.body != draft.body:
         raise errors.ClientIdReused
     return Outcome(reply=Posted(id=draft.id, seq=seq, at=at))

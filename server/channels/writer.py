@@ -22,6 +22,7 @@ from server.channels.outcome import Outcome
 from server.channels.posts import AnyDraft, commit_posts
 from server.clock import Clock
 from storage.database import Database, Transaction
+from storage.erasure import Eraser
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,9 +57,15 @@ class Writer:
     """Takes writes from every connection of this node, one transaction after the other."""
 
     def __init__(
-        self, database: Database, broker: Broker, clock: Clock, limits: WriterLimits
+        self,
+        database: Database,
+        eraser: Eraser,
+        broker: Broker,
+        clock: Clock,
+        limits: WriterLimits,
     ) -> None:
         self._database = database
+        self._eraser = eraser
         self._broker = broker
         self._clock = clock
         self._limits = limits
@@ -158,7 +165,7 @@ class Writer:
             if isinstance(result, Outcome):
                 self._publish(result)
         if any(isinstance(result, Outcome) and result.erased for result in results):
-            await self._database.scrub()
+            await self._eraser.scrub()
         for item, result in zip(items, results, strict=True):
             item.done(result)
 

@@ -50,12 +50,16 @@ class MessagePosted(TimelineEvent, frozen=True, tag="message_posted"):
 
 
 class ConnectorPosted(TimelineEvent, frozen=True, tag="connector_posted"):
-    """A bot brought something in; ``installed_by`` answers for it."""
+    """A bot brought something in; ``installed_by`` answers for it.
+
+    ``label`` is what the bot calls itself: show it beside ``name``, never in its place.
+    """
 
     connector: ConnectorId
     name: Name
     installed_by: MemberId
     body: Body
+    label: Name | None = None
 
 
 class MemberJoined(TimelineEvent, frozen=True, tag="member_joined"):

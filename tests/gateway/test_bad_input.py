@@ -151,7 +151,7 @@ async def test_a_second_hello_is_refused(house: House) -> None:
 
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
-async def test_no_hello_in_time_closes_with_4502(tmp_path: Path, fast: bool) -> None:
+async def test_no_hello_in_time_closes_with_4502(tmp_path: Path, *, fast: bool) -> None:
     async with serving(tmp_path, fast_links=fast, hello_timeout_s=0.1) as house:
         stranger = await Person(house.url, None).connect()
 
@@ -165,7 +165,7 @@ async def test_too_fast_is_refused_with_when_to_come_back_and_nothing_is_lost(
         person, _ = await _greeted(house)
         requests = [await person.send("list") for _ in range(20)]
 
-        answers = [await person.until(lambda f, r=r: f.get("id") == r) for r in requests]  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        answers = [await person.answer(r) for r in requests]
 
         refused = [answer for answer in answers if answer["type"] == "error"]
         assert len(answers) == 20
@@ -252,13 +252,7 @@ async def test_unacknowledged_posts_are_bounded_and_the_refused_ones_can_be_sent
             await person.send("post", **fields, client_id=f"client-{n:04}", body=f"{n}")
             for n in range(200)
         ]
-        frames = {
-            frame["id"]: frame
-            for frame in [
-                await person.until(lambda f, r=r: f.get("id") == r)  # type: ignore[misc]  # as above
-                for r in requests
-            ]
-        }
+        frames = {frame["id"]: frame for frame in [await person.answer(r) for r in requests]}
 
         refused = [n for n, r in enumerate(requests) if frames[r]["type"] == "error"]
         for n in refused:

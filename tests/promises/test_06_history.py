@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.house import House
 
 
@@ -69,7 +71,8 @@ async def test_pages_join_up_in_both_directions(house: House) -> None:
     async with await house.person(ana) as host:
         for n in range(9):
             await host.post(sphere, f"{n}")
-        upwards, downwards = [], []
+        upwards: list[dict[str, Any]] = []
+        downwards: list[dict[str, Any]] = []
         after, before = 0, 10**6
         while page := await host.history(sphere, after=after, limit=4):
             upwards += page

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
-from tests.house import House, Resident
+from tests.house import House, Resident, serving
 from tests.people import Person
 
 WORDS = "the heron flies at dusk"
@@ -26,20 +29,73 @@ async def test_leaving_erases_what_one_wrote_from_every_file_of_the_database(hou
         await stays.call("subscribe", sphere=sphere)
         await leaver.post(sphere, WORDS, client_id="client-id-of-bob")
         await stays.post(sphere, "mine stays")
-        written = house.holds(WORDS)
+        in_the_clear, named = house.holds(WORDS), house.holds("client-id-of-bob")
 
         left = await leaver.call("leave", sphere=sphere)
 
         told = await stays.event("member_left", member=bob.id)
         seen = await stays.history(sphere)
     certificate = left["certificate"]
-    assert written
+    assert not in_the_clear
+    assert named
     assert not house.holds(WORDS)
     assert not house.holds("client-id-of-bob")
     assert (certificate["messages_erased"], certificate["messages_kept"]) == (1, 0)
     assert (told["how"], told["kept"]) == ("left", "none")
     assert _bodies(seen) == ["mine stays"]
     assert [event["seq"] for event in seen] == list(range(1, told["seq"] + 1))
+
+
+async def test_a_backup_of_the_data_taken_before_no_longer_gives_up_what_was_erased(
+    tmp_path: Path,
+) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    async with serving(before) as house:
+        ana, bob, sphere = await _furnished(house)
+        token = await house.token(ana)
+        async with await house.person(bob) as leaver, await house.person(ana) as stays:
+            await stays.post(sphere, "mine stays")
+            await leaver.post(sphere, WORDS)
+            after.mkdir()
+            copy(before / "cloison.sqlite3", after / "cloison.sqlite3")
+            readable = await stays.history(sphere)
+
+            await leaver.call("leave", sphere=sphere)
+
+    async with (
+        serving(after, keys_dir=before / "keys") as restored,
+        Person(restored.url, token) as stays,
+    ):
+        seen = await stays.history(sphere)
+    assert _bodies(readable) == ["mine stays", WORDS]
+    assert _bodies(seen) == ["mine stays"]
+    assert [event["type"] for event in seen] == [
+        "member_joined",
+        "erased",
+        "message_posted",
+        "erased",
+    ]
+
+
+async def test_without_its_keys_a_copy_of_the_data_says_nothing(tmp_path: Path) -> None:
+    there, stolen = tmp_path / "there", tmp_path / "stolen"
+    async with serving(there) as house:
+        ana, _, sphere = await _furnished(house)
+        token = await house.token(ana)
+        async with await house.person(ana) as author:
+            await author.post(sphere, WORDS)
+        stolen.mkdir()
+        copy(there / "cloison.sqlite3", stolen / "cloison.sqlite3")
+
+    async with serving(stolen) as thief, await Person(thief.url, token).hello() as reader:
+        seen = await reader.history(sphere)
+    assert {event["type"] for event in seen} == {"erased"}
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a database that is in use, as a backup does."""
+    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(target)) as kept:
+        live.backup(kept)
 
 
 async def test_removal_erases_as_if_they_had_left(house: House) -> None:

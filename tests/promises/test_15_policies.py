@@ -39,7 +39,7 @@ async def change(house: House, address: str, old: str, new: str) -> tuple[int, d
 
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
 async def test_a_session_of_ten_seconds_closes_its_open_socket_at_ten_seconds(
-    timed: House, clock: HandClock, busy: bool
+    timed: House, clock: HandClock, *, busy: bool
 ) -> None:
     acme = await timed.organisation(session=SessionPolicy(lifetime_ms=10_000, idle_ms=10_000))
     ana = await timed.resident(acme, "Ana")

@@ -24,6 +24,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("address", name=op.f("uq_account_address")),
     )
     op.create_table(
+        "doomed_key",
+        sa.Column("key", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_doomed_key")),
+    )
+    op.create_table(
         "organisation",
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("handle", sa.String(length=64), nullable=False),
@@ -99,6 +104,16 @@ def upgrade() -> None:
             unique=False,
         )
 
+    op.create_table(
+        "author_key",
+        sa.Column("sphere", sa.String(length=26), nullable=False),
+        sa.Column("author", sa.String(length=26), nullable=False),
+        sa.Column("key", sa.LargeBinary(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["sphere"], ["sphere.id"], name=op.f("fk_author_key_sphere"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("sphere", "author", name=op.f("pk_author_key")),
+    )
     op.create_table(
         "bequest",
         sa.Column("sphere", sa.String(length=26), nullable=False),

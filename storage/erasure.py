@@ -1,0 +1,42 @@
+"""Erasure: when what was deleted is physically gone.
+
+Runs after the transaction that erased: destroys the keys that it doomed, then empties the write-
+ahead log over the zeroed pages. A crash in between leaves the rest to the next start. Invariant:
+while anything is left to do, ``pending`` says so.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from server import errors
+from storage import sealing
+from storage.database import Database
+
+
+class Eraser:
+    """Finishes erasures of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.pending = False
+
+    async def scrub(self) -> bool:
+        """Destroy doomed keys and empty the log; say whether all of it was done.
+
+        Another process that reads for longer than the busy timeout can hold it up, and so can a
+        full disk: it is tried again after the next erasure, every so often, and at the next start.
+        """
+        self.pending = True
+        try:
+            await self._shred()
+            self.pending = not await self._database.checkpoint()
+        except (sqlite3.Error, errors.StorageUnavailable):
+            return False
+        return not self.pending
+
+    async def _shred(self) -> None:
+        keys = await self._database.write(sealing.doomed)
+        if keys:
+            await self._database.aside(self._database.keyring.destroy, keys)
+            await self._database.write(sealing.forget_doomed, keys)

@@ -1,0 +1,104 @@
+"""Keyring: the secrets that make stored words readable, in a file apart from the data.
+
+One key for each author in each sphere. Decides where keys live and how one is destroyed; which key
+is whose stands in the data. A backup of the data alone is useless, and a key destroyed here takes
+its words out of every backup of the data taken before. Invariant: a key is durable before anything
+that it seals is, and after ``destroy`` no file of the keyring holds it.
+
+Called from the writer's and the readers' threads; never from the event loop.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+#: Bytes of a key's id: random, so that a file of keys says nothing of how many there were.
+ID_BYTES = 16
+NONCE_BYTES = 12
+#: Keys held in memory: the least recently used is read again from the file.
+CACHED_MAX = 10_000
+
+_PRAGMAS = ("journal_mode=wal", "synchronous=full", "secure_delete=on", "busy_timeout=5000")
+_TABLE = "CREATE TABLE IF NOT EXISTS secret (id BLOB PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID"
+
+
+class Keyring:
+    """The keys of one database, in a file of their own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        self._lock = threading.Lock()
+        self._cached: OrderedDict[bytes, AESGCM] = OrderedDict()
+        self._file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        for pragma in _PRAGMAS:
+            self._file.execute(f"PRAGMA {pragma}")
+        self._file.execute(_TABLE)
+
+    def create(self) -> bytes:
+        """Draw a key, durably; return its id."""
+        key_id, key = secrets.token_bytes(ID_BYTES), AESGCM.generate_key(256)
+        with self._lock:
+            self._file.execute("INSERT INTO secret (id, key) VALUES (?, ?)", (key_id, key))
+            self._remember(key_id, AESGCM(key))
+        return key_id
+
+    def seal(self, key_id: bytes, words: bytes, place: bytes) -> bytes:
+        """Return ``words`` sealed for one ``place``; the key's id comes first, in the clear."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        cipher = self._cipher(key_id)
+        assert cipher is not None, "sealing under a key that was destroyed"
+        return key_id + nonce + cipher.encrypt(nonce, words, place)
+
+    def open(self, sealed: bytes, place: bytes) -> bytes | None:
+        """Return the words, or None when their key is destroyed, or they were tampered with."""
+        key_id, nonce = sealed[:ID_BYTES], sealed[ID_BYTES : ID_BYTES + NONCE_BYTES]
+        cipher = self._cipher(key_id)
+        if cipher is None:
+            return None
+        try:
+            return cipher.decrypt(nonce, sealed[ID_BYTES + NONCE_BYTES :], place)
+        except InvalidTag:
+            return None
+
+    def destroy(self, key_ids: Iterable[bytes]) -> None:
+        """Destroy keys, in the file and its journal. Raises sqlite3.Error when it could not."""
+        doomed = [(key_id,) for key_id in key_ids]
+        with self._lock:
+            self._file.executemany("DELETE FROM secret WHERE id = ?", doomed)
+            for (key_id,) in doomed:
+                self._cached.pop(key_id, None)
+            (busy, _, _) = self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError("the keyring is being read by another process")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._file.close()
+
+    def _cipher(self, key_id: bytes) -> AESGCM | None:
+        with self._lock:
+            cached = self._cached.get(key_id)
+            if cached is not None:
+                self._cached.move_to_end(key_id)
+                return cached
+            row = self._file.execute("SELECT key FROM secret WHERE id = ?", (key_id,)).fetchone()
+            if row is None:
+                return None
+            return self._remember(key_id, AESGCM(row[0]))
+
+    def _remember(self, key_id: bytes, cipher: AESGCM) -> AESGCM:
+        self._cached[key_id] = cipher
+        if len(self._cached) > CACHED_MAX:
+            self._cached.popitem(last=False)
+        return cipher
