@@ -180,13 +180,14 @@ class Hub:
             for reading in self._readings.get(key, ()):
                 reading.void = True
         room = self._rooms.get(sphere)
-        if room is None:
-            return
-        room.flush()
+        if room is not None:
+            room.flush()
         for listener in tuple(self._listeners.get(member, ())):
-            room.drop(listener)
+            if room is not None:
+                room.drop(listener)
             listener.forget(sphere)
-        self._close_if_empty(sphere, room)
+        if room is not None:
+            self._close_if_empty(sphere, room)
 
     def _speak(self, entry: Entry) -> None:
         room = self._rooms.get(entry.event.sphere)

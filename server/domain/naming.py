@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 
 from server import errors
+from server.protocol.scalars import NAME_CHARS_MAX
 
 #: Unicode categories that never belong in a name: controls, formats (bidirectional overrides,
 #: zero width), surrogates, private use, unassigned, line and paragraph separators.
@@ -18,18 +19,32 @@ _BLANK = frozenset(
     "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u034f\u180b\u180c\u180d\u180f\ufe0e\ufe0f"
 )
 
+#: Variation selectors: they choose a glyph, and show nothing themselves.
+_SELECTORS = (("\ufe00", "\ufe0f"), ("\U000e0100", "\U000e01ef"))
+
 
 def check_name(name: str) -> str:
     """Return ``name`` in NFC without outer or doubled spaces.
 
-    Raises InvalidField when it holds a character that does not show, or nothing that does.
+    Raises InvalidField when it holds a character that does not show, nothing that does, or more
+    than NAME_CHARS_MAX once composed (NFC makes a few characters longer).
     """
     for character in name:
-        if unicodedata.category(character) in _REFUSED or character in _BLANK:
+        if not _shows(character):
             raise errors.InvalidField(
                 f"A name may not hold the character U+{ord(character):04X}: it does not show."
             )
     clean = " ".join(unicodedata.normalize("NFC", name).split())
-    if not clean:
+    if not any(unicodedata.category(character)[0] not in "MZ" for character in clean):
         raise errors.InvalidField("A name must hold something that shows.")
+    if len(clean) > NAME_CHARS_MAX:
+        raise errors.InvalidField(f"A name has at most {NAME_CHARS_MAX} characters.")
     return clean
+
+
+def _shows(character: str) -> bool:
+    return (
+        unicodedata.category(character) not in _REFUSED
+        and character not in _BLANK
+        and not any(first <= character <= last for first, last in _SELECTORS)
+    )

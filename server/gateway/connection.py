@@ -18,7 +18,7 @@ import structlog
 from server import errors
 from server.auth import tokens
 from server.auth.live import LiveSession
-from server.channels import reading, spheres
+from server.channels import departures, reading, spheres
 from server.channels.hub import EVERY_SPHERE
 from server.channels.outcome import Outcome, Request
 from server.channels.posts import Draft
@@ -34,6 +34,7 @@ from server.protocol.codec import COMMANDS, Encoding, stored_as
 from server.protocol.events import Notice
 from server.protocol.framing import Parcel
 from storage import sessions
+from storage.database import Transaction
 
 _log = structlog.get_logger(__name__)
 
@@ -133,12 +134,12 @@ class Connection(Speaker):
         """
         self._flush()
         self._spheres.pop(sphere, None)
-        if self._leaving != sphere and self.link.buffered > 0:
+        if self._leaving != sphere and self.link.unsent:
             self.link.abort()
 
     def end(self, close: Close) -> None:
         """Close; what is unsent when a session is over is not for its reader any more."""
-        if close in _OVER and self.link.buffered > 0:
+        if close in _OVER and self.link.unsent:
             self.link.abort()
         else:
             super().end(close)
@@ -272,12 +273,15 @@ class Connection(Speaker):
                     return found
 
     async def _act(self, command: commands.Command) -> replies.Reply | None:
-        services = self._services
-        request = self._request(command)
-        write = WRITES.get(type(command))
-        if write is None:
-            return await services.database.read(READS[type(command)], request)
-        outcome = await services.writer.act(write, request)
+        act = WRITES.get(type(command))
+        if act is not None:
+            return await self._write(act, command)
+        return await self._services.database.read(READS[type(command)], self._request(command))
+
+    async def _write(
+        self, act: Callable[[Transaction, Request[Any]], Outcome], command: commands.Command
+    ) -> replies.Reply:
+        outcome = await self._services.writer.act(act, self._request(command))
         assert isinstance(outcome.reply, replies.Reply)
         return outcome.reply
 
@@ -301,9 +305,14 @@ class Connection(Speaker):
 
     async def on_leave(self, command: commands.Leave) -> replies.Reply | None:
         """Leave, on the one socket that need not be cut: its reply follows what is unsent."""
-        self._leaving = command.sphere
+
+        def leave(tx: Transaction, request: Request[commands.Leave]) -> Outcome:
+            outcome = departures.leave(tx, request)
+            self._leaving = command.sphere  # only the act that ended the stay spares its own socket
+            return outcome
+
         try:
-            return await self._act(command)
+            return await self._write(leave, command)
         finally:
             self._leaving = None
 

@@ -141,6 +141,8 @@ class Conversation:
 
     async def receive(self) -> Message:
         """Return the next ASGI event; after the end, the disconnection again and again."""
+        if self._stage is Stage.DETACHED:
+            raise RuntimeError("nothing is to be received: the link is detached")
         message = await self._inbox.get()
         if message["type"] == "websocket.disconnect":
             self._inbox.put_nowait(message)

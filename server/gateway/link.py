@@ -69,6 +69,11 @@ class Link(Protocol):
         ...
 
     @property
+    def unsent(self) -> bool:
+        """Say whether bytes may not have left this machine yet; ``abort`` drops them."""
+        ...
+
+    @property
     def raw_write(self) -> Callable[[bytes], None] | None:
         """Return a short cut for framed blobs, to be used while neither congested nor closed."""
         ...

@@ -48,6 +48,7 @@ class PlainLink:
         self._wanted = asyncio.Event()  # the receiver takes messages
         self._wanted.set()
         self._farewell: Message | None = None
+        self._cut = False
         self._patience: asyncio.Timeout | None = None  # while ``run`` runs
 
     async def run(self) -> None:
@@ -60,6 +61,11 @@ class PlainLink:
         finally:
             self._patience = None
             self._end(ABNORMAL)
+
+    @property
+    def unsent(self) -> bool:
+        """Say whether bytes wait in the outbox; what the server was handed is out of sight."""
+        return self.buffered > 0
 
     def send(self, parcel: Parcel) -> None:
         """Queue ``parcel``; a reader whose outbox is full is cut."""
@@ -84,7 +90,7 @@ class PlainLink:
 
     def abort(self) -> None:
         """Drop the outbox and return from ``run``; the server does the rest."""
-        self._farewell = None
+        self._cut = True
         self._outbox.clear()
         self.buffered = 0
         self._end(ABNORMAL)
@@ -131,7 +137,9 @@ class PlainLink:
             await self._empty_outbox()
             if self._farewell is not None:
                 await self._send(self._farewell)
-        except OSError:  # what a server raises once the peer has left, says ASGI 2.4
+        except (OSError, RuntimeError):
+            # The connection is over: OSError says ASGI 2.4, and uvicorn RuntimeError where it was
+            # itself that closed (a frame too big). To let it through would fill the log.
             self.abort()
 
     async def _empty_outbox(self) -> None:
@@ -144,6 +152,8 @@ class PlainLink:
 
     async def _send_parcel(self, parcel: Parcel) -> None:
         for payload in parcel.payloads:
+            if self._cut:
+                return
             if parcel.opcode == TEXT:
                 await self._send({"type": "websocket.send", "text": payload.decode()})
             else:
@@ -163,7 +173,7 @@ class PlainLink:
         """Return the bound of ``run``: none while the link is open."""
         if not self.closed:
             return None
-        return self._limits.close_timeout_s if self._farewell else 0.0
+        return 0.0 if self._cut else self._limits.close_timeout_s
 
     def _limit_patience(self) -> None:
         delay = self._time_left()

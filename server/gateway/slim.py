@@ -10,9 +10,13 @@ that is not open has an appointment with the wheel, so that none outlives its pe
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
 import struct
+import sys
+from array import array
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import Enum
 from typing import Any, ClassVar, Final, NamedTuple, cast
 
@@ -49,6 +53,23 @@ KEEPALIVE: Final = frame(PING, b"")
 UNAVAILABLE: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
+
+
+#: Linux's ioctl for the bytes of a socket that are not sent (``linux/sockios.h``).
+_SIOCOUTQNSD: Final = 0x894B
+
+
+def not_sent(descriptor: int) -> int:
+    """Return how many bytes of a TCP socket the kernel has taken and not sent yet.
+
+    What it has sent is beyond recall, acknowledged or not. 0 where the system does not tell.
+    """
+    if sys.platform != "linux":
+        return 0
+    answer = array("i", [0])
+    with suppress(OSError):  # a socket that is gone, or not TCP
+        fcntl.ioctl(descriptor, _SIOCOUTQNSD, answer)
+    return answer[0]
 
 
 class Phase(Enum):
@@ -140,6 +161,16 @@ class SlimProtocol(asyncio.Protocol):
     def buffered(self) -> int:
         """Return how many bytes the kernel has not taken yet."""
         return 0 if self._phase is _LOST else self.transport.get_write_buffer_size()
+
+    @property
+    def unsent(self) -> bool:
+        """Say whether bytes wait here or in the kernel; only ``abort`` can still call them back."""
+        if self._phase is _LOST:
+            return False
+        if self.transport.get_write_buffer_size():
+            return True
+        endpoint = self.transport.get_extra_info("socket")
+        return endpoint is not None and not_sent(endpoint.fileno()) > 0
 
     @property
     def raw_write(self) -> Callable[[bytes], None] | None:
@@ -326,20 +357,21 @@ class SlimProtocol(asyncio.Protocol):
 
     def _take(self, events: list[Event]) -> list[Event]:
         """Take ``events`` in order; return those that come after the receiver paused."""
-        pongs = []  # leave together: a flood of pings costs a system call, not hundreds
+        pongs: list[bytes] = []  # a flood of pings costs a system call, not hundreds
         left: list[Event] = []
         for index, (opcode, payload) in enumerate(events):
             if self._paused:
                 left = events[index:]
                 break
+            if opcode == PING:
+                pongs.append(frame(PONG, payload))
+                continue
+            self._write_all(pongs)
             if opcode <= BINARY:
                 self._deliver(opcode, payload)
-            elif opcode == PING:
-                pongs.append(frame(PONG, payload))
             elif opcode == CLOSE:
                 self._take_leave(payload)
-        if pongs:
-            self._write(b"".join(pongs))
+        self._write_all(pongs)
         return left
 
     def _settle(self) -> None:
@@ -389,9 +421,14 @@ class SlimProtocol(asyncio.Protocol):
 
     # Writing and ending.
 
+    def _write_all(self, frames: list[bytes]) -> None:
+        if frames:
+            self._write(b"".join(frames))
+            frames.clear()
+
     def _write(self, frames: bytes) -> None:
         """Write ``frames``, or cut the reader whose outbox they would overfill."""
-        if not frames or self._phase is not _OPEN:
+        if self._phase is not _OPEN:
             return
         if self.congested and self.buffered + len(frames) > self.limits.outbox_bytes_max:
             self.close(Close.SLOW_READER, Close.SLOW_READER.reason)

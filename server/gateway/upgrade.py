@@ -55,11 +55,17 @@ class SlimHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def due(self) -> None:
-        """Hang up on a client that does not finish its request."""
-        self.transport.abort()
+        """Hang up on a client that does not finish its request, unless it was made to wait."""
+        if self.flow.read_paused:
+            self.wheel.appoint(self, self.limits.handshake_timeout_s)
+        else:
+            self.transport.abort()
 
     def handle_websocket_upgrade(self) -> None:
         """Hand over to the WebSocket protocol, with the bytes that follow the request."""
+        if self.parser.get_http_version() != "1.1":  # uvicorn would tell it that it is
+            self.send_400_response("WebSocket needs HTTP/1.1.")
+            return
         upgrade = sys.exception()  # uvicorn calls this from where it catches the parser's
         head = upgrade.args[0] if isinstance(upgrade, httptools.HttpParserUpgrade) else None
         transport, rest = self.transport, b"" if head is None else self._read[head:]
