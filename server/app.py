@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server import errors
+from server import errors, logs
 from server.auth.accounts import Accounts
 from server.auth.deadlines import DeadlineTimer
 from server.auth.live import LiveSessions
@@ -42,7 +42,7 @@ from server.http.intake import Intake
 from server.http.refusals import HANDLERS, Guard
 from server.http.routes import routes
 from server.settings import Settings
-from storage import migrations, organisations
+from storage import migrations
 from storage.database import Database
 from storage.erasure import Eraser
 from storage.keyring import Keyring
@@ -180,17 +180,10 @@ def _routes(parts: Parts, people: Connect, bots: Connect) -> list[Route]:
     bring = Bring(intake, body_bytes_max=settings.http_body_bytes_max)
     hook = Hook(intake, body_bytes_max=settings.hook_body_bytes_max)
 
-    async def ready() -> bool:
-        try:
-            await parts.database.read(organisations.by_handle, "")
-        except errors.StorageUnavailable:
-            return False
-        return True
-
     return [
         *routes(
             parts.accounts,
-            ready,
+            parts.database.answers,
             origins=settings.origins,
             body_bytes_max=settings.http_body_bytes_max,
         ),
@@ -205,6 +198,7 @@ def _routes(parts: Parts, people: Connect, bots: Connect) -> list[Route]:
 @asynccontextmanager
 async def running(parts: Parts) -> AsyncIterator[None]:
     """Start the parts; at the end finish what is under way, and stop them."""
+    asyncio.get_running_loop().set_exception_handler(logs.on_loop_exception)
     await parts.database.write(migrations.upgrade)
     await parts.eraser.scrub()
     parts.writer.start()
@@ -255,6 +249,7 @@ def uvicorn_config(parts: Parts, app: Any, *, fast_links: bool) -> uvicorn.Confi
         ws_ping_timeout=settings.ping_timeout_s,
         ws_per_message_deflate=False,
         lifespan="on",
+        loop="server.egress:loop_factory",
         log_config=None,
         access_log=False,
         proxy_headers=False,

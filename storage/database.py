@@ -1,10 +1,10 @@
 """Database: connections, pragmas and transactions; one writer, a few readers.
 
-Decides how SQLite is opened and when what it erased is physically gone; knows no table. Writes run
-one at a time on one thread, whole transactions at a time, because a commit to disk is the cost
-and a hop between threads is the next one (docs/adr/0004). Reads run on connections of their own and
-see the last commit. Invariant: every connection is in WAL mode with synchronous=FULL, secure_delete
-and foreign keys on, or it is not opened at all.
+Decides how SQLite is opened; knows no table. A transaction runs whole on a thread: writes one at a
+time on one of their own, reads on a few others, each seeing the last commit. A commit to disk is
+the cost and a hop between threads the next one, so there is one hop a transaction and not several a
+statement (docs/adr/0004). Invariant: every connection is in WAL mode with synchronous=FULL,
+secure_delete and foreign keys on, or it is not opened at all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -60,18 +60,19 @@ class Database:
             raise Misconfigured("The database must be a file: messages outlive the process.")
         self.path = Path(parsed.database)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="cloison-writer")
-        self._writer = create_engine(
-            parsed.set(drivername="sqlite"), pool_size=1, max_overflow=0, pool_reset_on_return=None
-        )
-        self._readers = create_async_engine(
-            parsed.set(drivername="sqlite+aiosqlite"), pool_size=readers_max, max_overflow=0
-        )
         self.keyring = keyring
-        event.listen(self._writer, "connect", self._on_connect)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="cloison-writer")
+        self._threads = ThreadPoolExecutor(readers_max, thread_name_prefix="cloison-reader")
+        plain = parsed.set(drivername="sqlite")
+        self._writer = create_engine(plain, pool_size=1, max_overflow=0, pool_reset_on_return=None)
+        self._readers = create_engine(plain, pool_size=readers_max, max_overflow=0)
+        self._probe = create_async_engine(
+            parsed.set(drivername="sqlite+aiosqlite"), pool_size=1, max_overflow=0
+        )
+        for engine in (self._writer, self._readers, self._probe.sync_engine):
+            event.listen(engine, "connect", self._on_connect)
         event.listen(self._writer, "begin", _begin_immediate)
-        event.listen(self._readers.sync_engine, "connect", self._on_connect)
-        event.listen(self._readers.sync_engine, "begin", _begin)
+        event.listen(self._readers, "begin", _begin)
 
     async def write(
         self, act: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -80,19 +81,27 @@ class Database:
 
         Raises what ``act`` raises, with nothing written, or StorageUnavailable.
         """
-        return await self._on_thread(lambda: self._commit(lambda tx: act(tx, *args, **kwargs)))
+        return await self._on_thread(
+            lambda: _within(self._writer, lambda tx: act(tx, *args, **kwargs))
+        )
 
     async def read(
         self, ask: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run ``ask(transaction, ...)`` on one snapshot. Raises what it raises."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._threads, lambda: _within(self._readers, lambda tx: ask(tx, *args, **kwargs))
+        )
+
+    async def answers(self) -> bool:
+        """Say whether the database answers, on a connection that no queue of reads holds up."""
         try:
-            async with self._readers.connect() as connection:
-                return await connection.run_sync(ask, *args, **kwargs)
-        except DBAPIError as error:
-            raise errors.StorageUnavailable from error
-        except PoolTimeout as error:
-            raise errors.Busy(retry_after_ms=1_000) from error
+            async with self._probe.connect() as connection:
+                await connection.exec_driver_sql("SELECT 1")
+        except (DBAPIError, PoolTimeout):
+            return False
+        return True
 
     async def aside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``work`` on the writer's thread, between two transactions."""
@@ -107,20 +116,15 @@ class Database:
 
     async def close(self) -> None:
         """Let go of every connection, and of the keyring."""
-        await self._readers.dispose()
+        await self._probe.dispose()
         await self._on_thread(self._writer.dispose)
         self._thread.shutdown()
+        self._threads.shutdown()
+        self._readers.dispose()
         self.keyring.close()
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    def _commit(self, act: Callable[[Connection], T]) -> T:
-        try:
-            with self._writer.begin() as transaction:
-                return act(transaction)
-        except DBAPIError as error:
-            raise errors.StorageUnavailable from error
 
     def _on_connect(self, connection: Any, record: Any) -> None:
         _configure(connection)
@@ -135,6 +139,15 @@ class Database:
             except sqlite3.Error:
                 return False
         return not busy
+
+
+def _within(engine: Engine, act: Callable[[Connection], T]) -> T:
+    """Run ``act`` in a transaction of its own, committed if it returns."""
+    try:
+        with engine.begin() as transaction:
+            return act(transaction)
+    except DBAPIError as error:
+        raise errors.StorageUnavailable from error
 
 
 def _configure(connection: Any) -> None:
