@@ -1,6 +1,7 @@
 """Settings: one frozen object, from the environment (``CLOISON_...``), checked at start.
 
-Decides every bound of the running server, each with its reason; the wire's own bounds are in
+What the command line says goes before a variable, a variable before a file that holds a secret,
+that before the file of settings (see ``sources``). Decides every bound of the running server, each with its reason; the wire's own bounds are in
 ``server/protocol/scalars.py``. Secrets are never printed. Invariant: nothing reads the environment
 after this object is made.
 """
@@ -8,10 +9,12 @@ after this object is made.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, FilePath, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from server.sources import SecretFiles, SettingsFile
 
 
 def _bound(default: float, reason: str, *, least: float = 1, most: float = 2**31) -> Any:
@@ -44,6 +47,16 @@ class Settings(BaseSettings):
             description="Web origins that may use cookies, as a JSON list; same host always may."
         ),
     ] = ()
+    tls_certificate: FilePath | None = Field(
+        None, description="Certificate chain in PEM: the server then speaks TLS itself."
+    )
+    tls_key: FilePath | None = Field(
+        None, description="Private key of the certificate in PEM, without a passphrase."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address that metrics are read at.")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65_535, description="Port that metrics are read at; none: there are none."
+    )
     fast_links: bool = Field(
         default=True,
         description="Serve WebSockets through the prepared-frame protocol; off: plain ASGI.",
@@ -107,7 +120,9 @@ class Settings(BaseSettings):
     readers_max: int = _bound(4, "Database connections that read.", most=64)
     members_per_sphere_max: int = _bound(5_000, "Members of one sphere.")
     spheres_per_member_max: int = _bound(500, "Spheres that one member may be inside.")
-    invitations_per_sphere_max: int = _bound(1_000, "Pending invitations of one sphere.")
+    invitations_per_sphere_max: int = _bound(
+        1_000, "Pending invitations of one sphere; the oldest lapses beyond."
+    )
     connectors_per_sphere_max: int = _bound(50, "Connectors of one sphere.")
 
     argon2_memory_kib: int = _bound(
@@ -140,6 +155,24 @@ class Settings(BaseSettings):
     def keys_path(self) -> Path:
         """Return the keyring's file."""
         return (self.keys_dir or self.data_dir / "keys") / "keys.sqlite3"
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if (self.tls_certificate is None) is not (self.tls_key is None):
+            raise ValueError("TLS needs both tls_certificate and tls_key.")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources, the strongest first. There is no ``.env``: nothing is implicit."""
+        return init_settings, env_settings, SecretFiles(settings_cls), SettingsFile(settings_cls)
 
     @property
     def url(self) -> str:

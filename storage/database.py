@@ -59,13 +59,18 @@ class Database:
         if not parsed.database or parsed.database == ":memory:":
             raise Misconfigured("The database must be a file: messages outlive the process.")
         self.path = Path(parsed.database)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path.touch(mode=0o600)  # SQLite gives its journals the mode of the database
         self.keyring = keyring
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cloison-writer")
         self._threads = ThreadPoolExecutor(readers_max, thread_name_prefix="cloison-reader")
         plain = parsed.set(drivername="sqlite")
-        self._writer = create_engine(plain, pool_size=1, max_overflow=0, pool_reset_on_return=None)
-        self._readers = create_engine(plain, pool_size=readers_max, max_overflow=0)
+        self._writer = create_engine(
+            plain, pool_size=1, max_overflow=0, pool_reset_on_return=None, hide_parameters=True
+        )  # parameters are what people said: no error's text may hold them
+        self._readers = create_engine(
+            plain, pool_size=readers_max, max_overflow=0, hide_parameters=True
+        )
         self._probe = create_async_engine(
             parsed.set(drivername="sqlite+aiosqlite"), pool_size=1, max_overflow=0
         )

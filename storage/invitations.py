@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from server.protocol.views import InvitationView
@@ -44,11 +44,19 @@ def of_sphere(tx: Transaction, sphere_id: str) -> list[str]:
     )
 
 
-def count(tx: Transaction, sphere_id: str) -> int:
-    """Return how many are invited."""
-    return tx.execute(
-        select(func.count()).select_from(invitation).where(invitation.c.sphere == sphere_id)
-    ).scalar_one()
+def trim(tx: Transaction, sphere_id: str, *, keep: int) -> None:
+    """Let the oldest invitations of a sphere lapse beyond ``keep``."""
+    newest = (
+        select(invitation.c.member)
+        .where(invitation.c.sphere == sphere_id)
+        .order_by(invitation.c.created_at.desc(), invitation.c.member)
+        .limit(keep)
+    )
+    tx.execute(
+        delete(invitation).where(
+            invitation.c.sphere == sphere_id, invitation.c.member.not_in(newest)
+        )
+    )
 
 
 def of_member(tx: Transaction, member_id: str) -> list[InvitationView]:

@@ -15,6 +15,7 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from hashlib import blake2b
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -39,6 +40,7 @@ class Keyring:
         path.touch(mode=0o600)
         self._lock = threading.Lock()
         self._cached: OrderedDict[bytes, AESGCM] = OrderedDict()
+        self._receipt_keys: OrderedDict[bytes, bytes] = OrderedDict()
         self._file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         for pragma in _PRAGMAS:
             self._file.execute(f"PRAGMA {pragma}")
@@ -59,6 +61,22 @@ class Keyring:
         assert cipher is not None, "sealing under a key that was destroyed"
         return key_id + nonce + cipher.encrypt(nonce, words, place)
 
+    def receipt(self, key_id: bytes, client_id: str) -> str:
+        """Return what stands for a client's id of a message: without the key, it says nothing.
+
+        The hash's key is derived, so that no key serves two purposes.
+        """
+        with self._lock:
+            derived = self._receipt_keys.get(key_id)
+            if derived is None:
+                key = self._key(key_id)
+                assert key is not None, "a receipt under a key that was destroyed"
+                derived = blake2b(key, person=b"cloison-receipt").digest()
+                self._receipt_keys[key_id] = derived
+                if len(self._receipt_keys) > CACHED_MAX:
+                    self._receipt_keys.popitem(last=False)
+        return blake2b(client_id.encode(), key=derived, digest_size=16).hexdigest()
+
     def open(self, sealed: bytes, place: bytes) -> bytes | None:
         """Return the words, or None when their key is destroyed, or they were tampered with."""
         key_id, nonce = sealed[:ID_BYTES], sealed[ID_BYTES : ID_BYTES + NONCE_BYTES]
@@ -72,14 +90,30 @@ class Keyring:
 
     def destroy(self, key_ids: Iterable[bytes]) -> None:
         """Destroy keys, in the file and its journal. Raises sqlite3.Error when it could not."""
-        doomed = [(key_id,) for key_id in key_ids]
+        doomed = list(key_ids)
         with self._lock:
-            self._file.executemany("DELETE FROM secret WHERE id = ?", doomed)
-            for (key_id,) in doomed:
+            keys = [key for key_id in doomed if (key := self._key(key_id)) is not None]
+            for key_id in doomed:
                 self._cached.pop(key_id, None)
-            (busy, _, _) = self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                self._receipt_keys.pop(key_id, None)
+            self._file.executemany("DELETE FROM secret WHERE id = ?", [(one,) for one in doomed])
+            self._checkpoint()
+            if self._holds(keys):
+                self._file.execute("VACUUM")
+                self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        (busy, _, _) = self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
             raise sqlite3.OperationalError("the keyring is being read by another process")
+
+    def _holds(self, keys: list[bytes]) -> bool:
+        """Say whether the file still holds any of these keys.
+
+        SQLite overwrites what it deletes, not what it left behind when it moved rows between pages.
+        """
+        content = self.path.read_bytes()
+        return any(key in content for key in keys)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -92,10 +126,12 @@ class Keyring:
             if cached is not None:
                 self._cached.move_to_end(key_id)
                 return cached
-            row = self._file.execute("SELECT key FROM secret WHERE id = ?", (key_id,)).fetchone()
-            if row is None:
-                return None
-            return self._remember(key_id, AESGCM(row[0]))
+            key = self._key(key_id)
+            return None if key is None else self._remember(key_id, AESGCM(key))
+
+    def _key(self, key_id: bytes) -> bytes | None:
+        row = self._file.execute("SELECT key FROM secret WHERE id = ?", (key_id,)).fetchone()
+        return None if row is None else bytes(row[0])
 
     def _remember(self, key_id: bytes, cipher: AESGCM) -> AESGCM:
         self._cached[key_id] = cipher

@@ -7,7 +7,7 @@ driver as they are, because compiling and adapting rows one by one would cost mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -21,35 +21,31 @@ _json = msgspec.json.Encoder()
 
 _STANDINGS = """
 SELECT s.id, s.organisation, s.name, s.audience, s.history, s.listed, s.revision, s.head,
-       m.id, m.name, m.role, t.role, t.entered, t.horizon
+       k.key, m.id, m.name, m.role, t.role, t.entered, t.horizon
 FROM json_each(?) AS wanted
 JOIN sphere AS s ON s.id = json_extract(wanted.value, '$[0]')
 JOIN member AS m ON m.id = json_extract(wanted.value, '$[1]')
                 AND m.organisation = s.organisation AND NOT m.disabled
 JOIN stay AS t ON t.sphere = s.id AND t.member = m.id
+LEFT JOIN author_key AS k ON k.sphere = s.id AND k.author = m.id AND k.current
 """
 _CONNECTORS = """
 SELECT s.id, s.organisation, s.name, s.audience, s.history, s.listed, s.revision, s.head,
-       c.id, c.name, c.installed_by
+       k.key, c.id, c.name, c.installed_by
 FROM json_each(?) AS wanted
 JOIN connector AS c ON c.id = wanted.value
 JOIN sphere AS s ON s.id = c.sphere
+LEFT JOIN author_key AS k ON k.sphere = s.id AND k.author = c.id AND k.current
 """
 _RECEIPTS = """
-SELECT e.sphere, e.author, e.client_id, e.seq, e.at, e.content
+SELECT e.sphere, e.author, e.receipt, e.seq, e.at, e.content
 FROM json_each(?) AS wanted
 JOIN event AS e ON e.sphere = json_extract(wanted.value, '$[0]')
                AND e.author = json_extract(wanted.value, '$[1]')
-               AND e.client_id = json_extract(wanted.value, '$[2]')
-"""
-_KEYS = """
-SELECT k.sphere, k.author, k.key
-FROM json_each(?) AS wanted
-JOIN author_key AS k ON k.sphere = json_extract(wanted.value, '$[0]')
-                    AND k.author = json_extract(wanted.value, '$[1]')
+               AND e.receipt = json_extract(wanted.value, '$[2]')
 """
 _INSERT = """
-INSERT INTO event (sphere, seq, at, author, client_id, stamp, content)
+INSERT INTO event (sphere, seq, at, author, receipt, stamp, content)
 VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _ADVANCE = "UPDATE sphere SET head = ? WHERE id = ?"
@@ -60,57 +56,83 @@ Key = tuple[str, str, str]
 Row = tuple[str, int, int, str, str | None, int, bytes]
 
 
-def standings(tx: Transaction, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
-    """Return the standing of each (sphere, member) who is inside; others are absent."""
-    wanted = _json.encode(list(pairs)).decode()
-    found: dict[tuple[str, str], Standing] = {}
-    for row in tx.exec_driver_sql(_STANDINGS, (wanted,)):
-        sphere = _sphere(row)
-        member = Member(id=row[8], organisation=row[1], name=row[9], role=MemberRole(row[10]))
-        stay = Stay(member=row[8], role=SphereRole(row[11]), entered=bool(row[12]), horizon=row[13])
-        found[row[0], row[8]] = Standing(member=member, sphere=sphere, stay=stay, invited=False)
+class Facts(msgspec.Struct, frozen=True):
+    """What the rules and the inserts of one batch need to know."""
+
+    standings: dict[tuple[str, str], Standing]  #: of each (sphere, member) who is inside
+    connectors: dict[str, tuple[Connector, Sphere]]  #: living, by id
+    keys: dict[tuple[str, str], bytes]  #: the current one of each (sphere, author) of these
+
+
+def facts(
+    tx: Transaction, pairs: Collection[tuple[str, str]], connectors: Collection[str]
+) -> Facts:
+    """Return what is known of these (sphere, member) and connectors; strangers are absent."""
+    found = Facts({}, {}, {})
+    if pairs:
+        _add_standings(tx, pairs, found)
+    if connectors:
+        _add_connectors(tx, connectors, found)
     return found
 
 
-def connectors(tx: Transaction, ids: Iterable[str]) -> dict[str, tuple[Connector, Sphere]]:
-    """Return the living connectors among ``ids``, each with its sphere."""
-    wanted = _json.encode(list(ids)).decode()
-    found: dict[str, tuple[Connector, Sphere]] = {}
-    for row in tx.exec_driver_sql(_CONNECTORS, (wanted,)):
-        connector = Connector(id=row[8], sphere=row[0], name=row[9], installed_by=row[10])
-        found[row[8]] = connector, _sphere(row)
-    return found
+def _add_standings(tx: Transaction, pairs: Collection[tuple[str, str]], found: Facts) -> None:
+    for row in tx.exec_driver_sql(_STANDINGS, (_json.encode(list(pairs)).decode(),)).all():
+        id_, name, role, stay_role, entered, horizon = row[9:]
+        member = Member(id=id_, organisation=row[1], name=name, role=MemberRole(role))
+        stay = Stay(member=id_, role=SphereRole(stay_role), entered=bool(entered), horizon=horizon)
+        found.standings[row[0], id_] = Standing(
+            member=member, sphere=_sphere(row), stay=stay, invited=False
+        )
+        found.keys[row[0], id_] = row[8] or sealing.current_key(tx, row[0], id_)
 
 
-def receipts(tx: Transaction, keys: Iterable[Key]) -> dict[Key, tuple[int, int, bytes]]:
+def _add_connectors(tx: Transaction, ids: Collection[str], found: Facts) -> None:
+    for row in tx.exec_driver_sql(_CONNECTORS, (_json.encode(list(ids)).decode(),)).all():
+        id_, name, installed_by = row[9:]
+        connector = Connector(id=id_, sphere=row[0], name=name, installed_by=installed_by)
+        found.connectors[id_] = connector, _sphere(row)
+        found.keys[row[0], id_] = row[8] or sealing.current_key(tx, row[0], id_)
+
+
+def receipts(
+    tx: Transaction, wanted: Iterable[Key], keys: Mapping[tuple[str, str], bytes]
+) -> dict[Key, tuple[int, int, bytes]]:
     """Return the seq, date and content of the messages that these client ids already name."""
-    wanted = _json.encode(list(keys)).decode()
-    rows = tx.exec_driver_sql(_RECEIPTS, (wanted,)).all()
+    ring = sealing.keyring(tx)
+    digests = {
+        (sphere, author, ring.receipt(keys[sphere, author], client_id)): client_id
+        for sphere, author, client_id in wanted
+    }
+    rows = tx.exec_driver_sql(_RECEIPTS, (_json.encode(list(digests)).decode(),)).all()
     return {
-        (row[0], row[1], row[2]): (row[3], row[4], timeline.read(tx, row[0], row[3], row[5]) or b"")
+        (row[0], row[1], digests[row[0], row[1], row[2]]): (
+            row[3],
+            row[4],
+            timeline.read(tx, row[0], row[3], row[5]) or b"",
+        )
         for row in rows
     }
 
 
-def insert(tx: Transaction, rows: list[Row], heads: Mapping[str, int]) -> None:
-    """Insert the events of a batch, and move each timeline's head to its last one."""
-    if rows:
-        tx.exec_driver_sql(_INSERT, _sealed(tx, rows))
-        tx.exec_driver_sql(_ADVANCE, [(head, sphere) for sphere, head in heads.items()])
-
-
-def _sealed(tx: Transaction, rows: list[Row]) -> list[Row]:
-    """Return the rows as they are stored: each content sealed with its author's key."""
-    pairs = {(row[0], row[3]) for row in rows}
-    found = tx.exec_driver_sql(_KEYS, (_json.encode(list(pairs)).decode(),))
-    keys = {(row[0], row[1]): row[2] for row in found}
-    for sphere, author in pairs - keys.keys():
-        keys[sphere, author] = sealing.current_key(tx, sphere, author)
+def insert(
+    tx: Transaction,
+    rows: list[Row],
+    heads: Mapping[str, int],
+    keys: Mapping[tuple[str, str], bytes],
+) -> None:
+    """Insert the events of a batch, sealed, and move each timeline's head to its last one."""
+    if not rows:
+        return
     ring = sealing.keyring(tx)
-    return [
-        (*row[:6], ring.seal(keys[row[0], row[3]], row[6], sealing.place(row[0], row[1])))
-        for row in rows
-    ]
+    sealed = []
+    for sphere, seq, at, author, client_id, stamp, content in rows:
+        key = keys[sphere, author]
+        receipt = None if client_id is None else ring.receipt(key, client_id)
+        words = ring.seal(key, content, sealing.place(sphere, seq))
+        sealed.append((sphere, seq, at, author, receipt, stamp, words))
+    tx.exec_driver_sql(_INSERT, sealed)
+    tx.exec_driver_sql(_ADVANCE, [(head, sphere) for sphere, head in heads.items()])
 
 
 def _sphere(row: object) -> Sphere:

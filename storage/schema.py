@@ -119,15 +119,13 @@ stay = Table(
     Index(None, "member"),
 )
 
-#: Outlives the stay: what a former member left behind is theirs to withdraw. ``pseudonym`` is the
-#: author that anonymised messages bear on the wire; only this row says whose they are.
+#: Outlives the stay: what a former member left behind is theirs to withdraw.
 bequest = Table(
     "bequest",
     metadata,
     Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), primary_key=True),
     Column("member", ForeignKey("member.id"), primary_key=True),
     Column("form", String(9), nullable=False),
-    Column("pseudonym", ID),
     Index(None, "member"),
 )
 
@@ -155,8 +153,11 @@ connector = Table(
 )
 
 #: ``author`` is the member or the connector whose words are in ``content``, which is then sealed
-#: with their key; it stays when the content is anonymised, so that a bequest can be withdrawn. An
-#: event without an author stands in the clear. ``stamp`` is visibility.Stamp.
+#: with their key; an event without an author stands in the clear. ``alias`` is the author that an
+#: anonymised message bears on the wire; it differs from stay to stay, so that a later one does not
+#: give away an earlier one. ``receipt`` stands for the client's own id of a message, digested with
+#: the author's key. ``concerns`` is the last seq that the event is about, when it is about earlier
+#: ones: who may see none of them sees an erased place. ``stamp`` is visibility.Stamp.
 event = Table(
     "event",
     metadata,
@@ -164,32 +165,39 @@ event = Table(
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("at", BigInteger, nullable=False),
     Column("author", ID),
-    Column("client_id", String(64)),
+    Column("alias", ID),
+    Column("receipt", String(32)),
+    Column("concerns", BigInteger),
     Column("stamp", SmallInteger, nullable=False),
     Column("content", LargeBinary, nullable=False),
-    UniqueConstraint("sphere", "author", "client_id"),
+    UniqueConstraint("sphere", "author", "receipt"),
     sqlite_with_rowid=False,
 )
 
-#: Which key of the keyring seals what an author says in a sphere.
+#: Which keys of the keyring seal what an author said in a sphere: the current one, of their present
+#: stay, and those of earlier stays whose messages they bequeathed.
 author_key = Table(
     "author_key",
     metadata,
-    Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), primary_key=True),
-    Column("author", ID, primary_key=True),
-    Column("key", LargeBinary(16), nullable=False),
+    Column("key", LargeBinary(16), primary_key=True),
+    Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), nullable=False),
+    Column("author", ID, nullable=False),
+    Column("current", Boolean, nullable=False),
+    Index(None, "sphere", "author"),
 )
 
 #: Keys retired by what was committed, not yet destroyed in the keyring.
 doomed_key = Table("doomed_key", metadata, Column("key", LargeBinary(16), primary_key=True))
 
 #: What a client that comes back must forget before anything is replayed: all that ``author`` wrote
-#: below ``seq``, the place of the event that said so.
+#: below ``before``. ``seq`` is the place of the event that said so, ``concerns`` as in ``event``.
 purge = Table(
     "purge",
     metadata,
     Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("author", ID, primary_key=True),
+    Column("author", ID, nullable=False),
+    Column("before", BigInteger, nullable=False),
+    Column("concerns", BigInteger),
     sqlite_with_rowid=False,
 )

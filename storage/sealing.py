@@ -9,10 +9,10 @@ author who comes back has another.
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from storage.database import Transaction
-from storage.keyring import Keyring
+from storage.keyring import ID_BYTES, Keyring
 from storage.schema import author_key, doomed_key
 
 
@@ -32,13 +32,15 @@ def current_key(tx: Transaction, sphere_id: str, author: str) -> bytes:
     """Return the id of an author's key in a sphere; draw it at their first word."""
     found: bytes | None = tx.execute(
         select(author_key.c.key).where(
-            author_key.c.sphere == sphere_id, author_key.c.author == author
+            author_key.c.sphere == sphere_id,
+            author_key.c.author == author,
+            author_key.c.current,
         )
     ).scalar_one_or_none()
     if found is not None:
         return found
     drawn = keyring(tx).create()
-    tx.execute(insert(author_key).values(sphere=sphere_id, author=author, key=drawn))
+    tx.execute(insert(author_key).values(key=drawn, sphere=sphere_id, author=author, current=True))
     return drawn
 
 
@@ -48,14 +50,31 @@ def seal(tx: Transaction, sphere_id: str, seq: int, author: str, words: bytes) -
     return keyring(tx).seal(key, words, place(sphere_id, seq))
 
 
-def retire(tx: Transaction, sphere_id: str, author: str) -> None:
-    """Doom an author's key in a sphere: it is destroyed once this is committed."""
-    keys = tx.execute(
-        delete(author_key)
+def reseal(tx: Transaction, sphere_id: str, seq: int, sealed: bytes, words: bytes) -> bytes:
+    """Return other words for a place, sealed with the key that sealed what is there."""
+    return keyring(tx).seal(sealed[:ID_BYTES], words, place(sphere_id, seq))
+
+
+def lay_by(tx: Transaction, sphere_id: str, author: str) -> None:
+    """Keep an author's key for what it sealed; what they say when they come back gets another."""
+    tx.execute(
+        update(author_key)
         .where(author_key.c.sphere == sphere_id, author_key.c.author == author)
-        .returning(author_key.c.key)
-    ).scalars()
-    _doom(tx, list(keys))
+        .values(current=False)
+    )
+
+
+def retire(tx: Transaction, sphere_id: str, author: str, *, past_only: bool = False) -> None:
+    """Doom an author's keys in a sphere: they are destroyed once this is committed.
+
+    With ``past_only``, those of earlier stays alone.
+    """
+    doomed_here = delete(author_key).where(
+        author_key.c.sphere == sphere_id, author_key.c.author == author
+    )
+    if past_only:
+        doomed_here = doomed_here.where(~author_key.c.current)
+    _doom(tx, list(tx.execute(doomed_here.returning(author_key.c.key)).scalars()))
 
 
 def retire_all(tx: Transaction, sphere_id: str) -> None:

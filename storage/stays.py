@@ -6,15 +6,15 @@ the seq of the arrival that opened it and never moves.
 
 from __future__ import annotations
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import and_, delete, exists, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from server.domain.facts import Stay
 from server.protocol.scalars import Bequest, SphereRole
 from server.protocol.views import FormerMember, MemberView
 from storage.database import Transaction
-from storage.identifiers import new_id
-from storage.schema import bequest, member, stay
+from storage.schema import bequest, event, member, stay
+from storage.timeline import seen_by
 
 
 def begin(tx: Transaction, sphere_id: str, opened: Stay) -> None:
@@ -105,8 +105,15 @@ def views(tx: Transaction, sphere_id: str) -> tuple[list[MemberView], dict[str, 
     return shown, {row.member: row.horizon for row in rows}
 
 
-def former(tx: Transaction, sphere_id: str) -> list[FormerMember]:
-    """Return who left, and bequeathed their messages under their name."""
+def former(tx: Transaction, sphere_id: str, viewer: Stay) -> list[FormerMember]:
+    """Return who left and bequeathed under their name something that ``viewer`` may see."""
+    visible = exists().where(
+        event.c.sphere == sphere_id,
+        event.c.author == bequest.c.member,
+        event.c.alias.is_(None),
+        event.c.receipt.is_not(None),
+        seen_by(viewer.horizon, entered=viewer.entered),
+    )
     rows = tx.execute(
         select(bequest.c.member, member.c.name)
         .join(member, member.c.id == bequest.c.member)
@@ -115,6 +122,7 @@ def former(tx: Transaction, sphere_id: str) -> list[FormerMember]:
             bequest.c.sphere == sphere_id,
             bequest.c.form == Bequest.NAMED,
             stay.c.member.is_(None),
+            visible,
         )
         .order_by(bequest.c.member)
     )
@@ -122,7 +130,7 @@ def former(tx: Transaction, sphere_id: str) -> list[FormerMember]:
 
 
 def bequeath(tx: Transaction, sphere_id: str, member_id: str, form: Bequest) -> None:
-    """Store what a member will leave behind in a sphere. A pseudonym once given stays."""
+    """Store what a member will leave behind in a sphere."""
     tx.execute(
         insert(bequest)
         .values(sphere=sphere_id, member=member_id, form=form)
@@ -131,31 +139,8 @@ def bequeath(tx: Transaction, sphere_id: str, member_id: str, form: Bequest) -> 
 
 
 def forget_bequest(tx: Transaction, sphere_id: str, member_id: str) -> None:
-    """Drop a bequest that was withdrawn, with its pseudonym."""
+    """Drop a bequest that was withdrawn."""
     tx.execute(delete(bequest).where(bequest.c.sphere == sphere_id, bequest.c.member == member_id))
-
-
-def adopt_pseudonym(tx: Transaction, sphere_id: str, member_id: str) -> str:
-    """Return the author that a member's anonymised messages bear; drawn at the first need."""
-    present = pseudonym_of(tx, sphere_id, member_id)
-    if present is not None:
-        return present
-    drawn = new_id()
-    tx.execute(
-        update(bequest)
-        .where(bequest.c.sphere == sphere_id, bequest.c.member == member_id)
-        .values(pseudonym=drawn)
-    )
-    return drawn
-
-
-def pseudonym_of(tx: Transaction, sphere_id: str, member_id: str) -> str | None:
-    """Return the author that a member's anonymised messages bear, if any are."""
-    return tx.execute(
-        select(bequest.c.pseudonym).where(
-            bequest.c.sphere == sphere_id, bequest.c.member == member_id
-        )
-    ).scalar_one_or_none()
 
 
 def bequest_of(tx: Transaction, sphere_id: str, member_id: str) -> Bequest | None:

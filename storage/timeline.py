@@ -8,11 +8,12 @@ the order of commits, and a place once taken is never taken again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import ColumnElement, insert, or_, select, update
 
 from server.domain.facts import Fact, Sphere
-from server.domain.visibility import Stamp, stamp_of
+from server.domain.visibility import Stamp, may_hear_of, stamp_of
 from server.protocol import codec
 from server.protocol.events import Erased, TimelineEvent
 from server.protocol.scalars import PAGE_BYTES_MAX
@@ -27,6 +28,12 @@ class Entry(Fact, frozen=True):
 
     event: TimelineEvent
     content: bytes
+    concerns: int | None = None  #: the last seq that it is about, when it is about earlier ones
+
+    def veiled(self) -> Entry:
+        """Return what stands in its place for who may see nothing of what it is about."""
+        event = Erased(sphere=self.event.sphere, seq=self.event.seq, at=self.event.at)
+        return Entry(event=event, content=codec.store(event))
 
 
 def append(
@@ -35,10 +42,12 @@ def append(
     build: Callable[[int], TimelineEvent],
     *,
     author: str | None = None,
+    concerns: int | None = None,
 ) -> Entry:
     """Append the event that ``build`` makes of its seq; return it.
 
     ``author`` is the member whose departure erases it; an event without one is never erased.
+    ``concerns`` is the last seq that it is about, when it is about earlier ones.
     """
     seq = tx.execute(
         update(sphere).where(sphere.c.id == to.id).values(head=sphere.c.head + 1)
@@ -54,11 +63,12 @@ def append(
             seq=seq,
             at=made.at,
             author=author,
+            concerns=concerns,
             stamp=int(stamp_of(to.audience, to.history)),
             content=stored,
         )
     )
-    return Entry(event=made, content=content)
+    return Entry(event=made, content=content, concerns=concerns)
 
 
 def page(
@@ -66,6 +76,7 @@ def page(
     sphere_id: str,
     *,
     horizon: int,
+    entered: bool,
     after: int | None,
     before: int | None,
     limit: int,
@@ -78,8 +89,8 @@ def page(
     """
     rising = before is None
     chosen = (
-        select(event.c.seq, event.c.at, event.c.author, event.c.content)
-        .where(event.c.sphere == sphere_id, _seen_from(horizon))
+        select(event.c.seq, event.c.at, event.c.author, event.c.concerns, event.c.content)
+        .where(event.c.sphere == sphere_id, seen_by(horizon, entered=entered))
         .order_by(event.c.seq if rising else event.c.seq.desc())
         .limit(limit + 1)
     )
@@ -89,13 +100,21 @@ def page(
         chosen = chosen.where(event.c.seq > after)
     rows = tx.execute(chosen).all()
     cut = _fitting([len(row.content) for row in rows[:limit]])
-    contents = [
-        row.content
-        if row.author is None
-        else read(tx, sphere_id, row.seq, row.content) or _gone(sphere_id, row.seq, row.at)
-        for row in rows[:cut]
-    ]
+    contents = [_shown(tx, sphere_id, row, horizon) for row in rows[:cut]]
     return (contents if rising else contents[::-1]), cut < len(rows)
+
+
+def _shown(tx: Transaction, sphere_id: str, row: Any, horizon: int) -> bytes:
+    """Return a stored event as a member with ``horizon`` sees it.
+
+    Words whose key is destroyed are an erased place: an older backup was restored.
+    """
+    if not may_hear_of(row.concerns, horizon):
+        return _gone(sphere_id, row.seq, row.at)
+    if row.author is None:
+        content: bytes = row.content
+        return content
+    return read(tx, sphere_id, row.seq, row.content) or _gone(sphere_id, row.seq, row.at)
 
 
 def read(tx: Transaction, sphere_id: str, seq: int, sealed: bytes) -> bytes | None:
@@ -104,12 +123,13 @@ def read(tx: Transaction, sphere_id: str, seq: int, sealed: bytes) -> bytes | No
 
 
 def _gone(sphere_id: str, seq: int, at: int) -> bytes:
-    """Return what stands for words whose key is destroyed: an older backup was restored."""
     return codec.store(Erased(sphere=sphere_id, seq=seq, at=at))
 
 
-def _seen_from(horizon: int) -> ColumnElement[bool]:
-    """Return ``visibility.may_member_see`` in SQL."""
+def seen_by(horizon: int, *, entered: bool) -> ColumnElement[bool]:
+    """Return ``visibility.may_member_see`` as a condition on events."""
+    if entered:
+        return event.c.seq >= horizon
     return or_(event.c.seq >= horizon, event.c.stamp.bitwise_and(int(Stamp.NEWCOMERS)) != 0)
 
 
@@ -123,16 +143,32 @@ def _fitting(sizes: list[int]) -> int:
     return len(sizes)
 
 
-def record_purge(tx: Transaction, sphere_id: str, *, seq: int, author: str) -> None:
-    """Note that whatever ``author`` wrote below ``seq`` must be forgotten by who comes back."""
-    tx.execute(insert(purge).values(sphere=sphere_id, seq=seq, author=author))
+def record_purge(
+    tx: Transaction,
+    sphere_id: str,
+    *,
+    seq: int,
+    author: str,
+    before: int,
+    concerns: int | None = None,
+) -> None:
+    """Note at ``seq`` that who comes back must forget what ``author`` wrote below ``before``."""
+    tx.execute(
+        insert(purge).values(
+            sphere=sphere_id, seq=seq, author=author, before=before, concerns=concerns
+        )
+    )
 
 
 def purges(tx: Transaction, sphere_id: str, *, horizon: int, after: int) -> list[Purge]:
     """Return what a client that holds the timeline up to ``after`` must forget."""
     rows = tx.execute(
-        select(purge.c.seq, purge.c.author)
+        select(purge.c.author, purge.c.before, purge.c.concerns)
         .where(purge.c.sphere == sphere_id, purge.c.seq > after, purge.c.seq >= horizon)
         .order_by(purge.c.seq)
     )
-    return [Purge(author=row.author, before=row.seq) for row in rows]
+    return [
+        Purge(author=row.author, before=row.before)
+        for row in rows
+        if may_hear_of(row.concerns, horizon)
+    ]

@@ -53,8 +53,8 @@ class Passwords:
         )
         self._places = threading.BoundedSemaphore(hashers_max + hashes_waiting_max)
         self._closed = False
-        #: What stands for the hash of nobody: no password is known to match it.
-        self._nobody = self._argon2.hash(os.urandom(16))
+        #: What stands for the hash of nobody: 256 random bits match it, which nobody knows.
+        self._nobody = self._argon2.hash(os.urandom(32))
 
     async def hash(self, password: str) -> str:
         """Return the hash to store of ``password``. Raises Busy, GoingAway."""
@@ -63,11 +63,13 @@ class Passwords:
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Say whether ``password`` is the one behind the hash: never, when there is none.
 
-        The work is the same in every case. Raises Busy, GoingAway.
+        What is no Argon2id hash stands for none: it locks an account to passwords. The work is
+        the same in every case. Raises Busy, GoingAway.
         """
-        against = password_hash or self._nobody
-        matches = await self.run(lambda: self._matches(against, normalise(password)))
-        return matches and password_hash is not None
+        if password_hash is None or not password_hash.startswith("$argon2id$"):
+            password_hash = self._nobody
+        against = password_hash
+        return await self.run(lambda: self._matches(against, normalise(password)))
 
     def needs_rehash(self, password_hash: str) -> bool:
         """Say whether a hash was made under other parameters than the present ones."""

@@ -40,8 +40,6 @@ def invite(tx: Transaction, request: Request[Invite]) -> Outcome:
     standing = spheres.standing(tx, command.sphere, request.member.id)
     check_administrator(standing)
     assert standing is not None
-    if invitations.count(tx, command.sphere) >= request.limits.invitations_per_sphere_max:
-        raise errors.Full("Too many invitations are pending in this sphere.")
     done = Done(id=command.id)
     guest = _guest(tx, command, standing.member.organisation)
     if guest is None or stays.one(tx, command.sphere, guest.id) is not None:
@@ -51,6 +49,8 @@ def invite(tx: Transaction, request: Request[Invite]) -> Outcome:
     )
     if not news:
         return Outcome(reply=done)
+    # To refuse for want of room would tell which of the invited exist: the oldest lapses instead.
+    invitations.trim(tx, command.sphere, keep=request.limits.invitations_per_sphere_max)
     shown = InvitationView(
         sphere=command.sphere, name=standing.sphere.name, by=standing.member.name
     )

@@ -27,6 +27,7 @@ from server.protocol.scalars import Bequest, Parting
 from server.protocol.views import Certificate
 from storage import connectors, departures, invitations, spheres, stays, timeline
 from storage.database import Transaction
+from storage.departures import Trace
 from storage.timeline import Entry
 
 
@@ -85,7 +86,6 @@ def depart(tx: Transaction, sphere: Sphere, stay: Stay, how: Parting, now: int) 
             messages_erased=erased,
             messages_kept=saved,
             connectors_revoked=len(revoked),
-            invitations_withdrawn=len(invited),
         ),
         publication=Publication(
             departures=((sphere.id, stay.member),),
@@ -106,18 +106,16 @@ def _uninvite(tx: Transaction, sphere: Sphere, leaver: str, *, last: bool) -> li
 def _clear(
     tx: Transaction, sphere: Sphere, stay: Stay, how: Parting, now: int
 ) -> tuple[int, int, tuple[Entry, ...]]:
-    """Erase or keep what the leaver wrote; return how many of each, and the events that say so."""
+    """Erase or keep what the leaver wrote; return how many of each, and the event that says so."""
     fate = kept(stay.bequest)
-    pseudonym = stays.pseudonym_of(tx, sphere.id, stay.member)
     erased = saved = 0
     if fate is Bequest.NONE:
         erased = departures.erase(tx, sphere.id, stay.member)
         stays.forget_bequest(tx, sphere.id, stay.member)
     elif fate is Bequest.ANONYMOUS:
-        adopted = stays.adopt_pseudonym(tx, sphere.id, stay.member)
-        saved = departures.anonymise(tx, sphere.id, stay.member, adopted)
+        saved = departures.anonymise(tx, sphere.id, stay.member)
     else:
-        saved = departures.count(tx, sphere.id, stay.member)
+        saved = departures.keep(tx, sphere.id, stay.member)
     left = ManagerLeft if stay.entered else MemberLeft
     entry = timeline.append(
         tx,
@@ -125,21 +123,9 @@ def _clear(
         lambda seq: left(sphere=sphere.id, seq=seq, at=now, member=stay.member, how=how, kept=fate),
     )
     if fate is not Bequest.NAMED:
-        timeline.record_purge(tx, sphere.id, seq=entry.event.seq, author=stay.member)
-    entries: tuple[Entry, ...] = (entry,)
-    if fate is Bequest.NONE and pseudonym is not None:
-        entries += (_withdrawn(tx, sphere, pseudonym, now),)
-    return erased, saved, entries
-
-
-def _withdrawn(tx: Transaction, sphere: Sphere, author: str, now: int) -> Entry:
-    entry = timeline.append(
-        tx,
-        sphere,
-        lambda seq: BequestWithdrawn(sphere=sphere.id, seq=seq, at=now, author=author),
-    )
-    timeline.record_purge(tx, sphere.id, seq=entry.event.seq, author=author)
-    return entry
+        seq = entry.event.seq
+        timeline.record_purge(tx, sphere.id, seq=seq, author=stay.member, before=seq)
+    return erased, saved, (entry,)
 
 
 def _succeed(tx: Transaction, sphere: Sphere, heir: str, now: int) -> Entry:
@@ -152,30 +138,59 @@ def _succeed(tx: Transaction, sphere: Sphere, heir: str, now: int) -> Entry:
 
 
 def bequeath(tx: Transaction, request: Request[Bequeath]) -> Outcome:
-    """Say what to leave behind; a former member may only withdraw, which erases."""
+    """Say what to leave behind; to leave nothing erases what earlier stays had kept, at once."""
     command = request.command
     standing = spheres.standing(tx, command.sphere, request.member.id)
-    if standing is not None and standing.stay is not None:
-        stays.bequeath(tx, command.sphere, request.member.id, command.form)
-        return Outcome(reply=Done(id=command.id))
-    if (
-        standing is None
-        or command.form is not Bequest.NONE
+    if standing is None:
+        raise errors.NotFound
+    stay = standing.stay
+    if stay is None and (
+        command.form is not Bequest.NONE
         or stays.bequest_of(tx, command.sphere, request.member.id) is None
     ):
         raise errors.NotFound
-    return _withdraw(tx, standing.sphere, request)
-
-
-def _withdraw(tx: Transaction, sphere: Sphere, request: Request[Bequeath]) -> Outcome:
-    leaver = request.member.id
-    pseudonym = stays.pseudonym_of(tx, sphere.id, leaver)
-    departures.erase(tx, sphere.id, leaver)
-    stays.forget_bequest(tx, sphere.id, leaver)
-    author = leaver if pseudonym is None else pseudonym
-    entry = _withdrawn(tx, sphere, author, request.now)
+    entries: tuple[Entry, ...] = ()
+    if command.form is Bequest.NONE:
+        below = None if stay is None else stay.horizon
+        entries = _withdraw(tx, standing.sphere, request, below)
+    else:
+        stays.bequeath(tx, command.sphere, request.member.id, command.form)
     return Outcome(
-        reply=Done(id=request.command.id),
-        publication=Publication(entries=(entry,)),
-        erased=True,
+        reply=Done(id=command.id),
+        publication=Publication(entries=entries),
+        erased=bool(entries),
     )
+
+
+def _withdraw(
+    tx: Transaction, sphere: Sphere, request: Request[Bequeath], below: int | None
+) -> tuple[Entry, ...]:
+    """Erase what is kept of stays that are over; announce it under the authors that people know.
+
+    In no order that says anything: an alias must not stand beside a name by rule.
+    """
+    leaver = request.member.id
+    traces = departures.erase_bequeathed(tx, sphere.id, leaver, below=below)
+    stays.forget_bequest(tx, sphere.id, leaver)
+    before = sphere.head + 1 if below is None else below
+    return tuple(_withdrawn(tx, sphere, trace, before, request.now) for trace in traces)
+
+
+def _withdrawn(tx: Transaction, sphere: Sphere, trace: Trace, before: int, now: int) -> Entry:
+    entry = timeline.append(
+        tx,
+        sphere,
+        lambda seq: BequestWithdrawn(
+            sphere=sphere.id, seq=seq, at=now, author=trace.author, before=before
+        ),
+        concerns=trace.concerns,
+    )
+    timeline.record_purge(
+        tx,
+        sphere.id,
+        seq=entry.event.seq,
+        author=trace.author,
+        before=before,
+        concerns=trace.concerns,
+    )
+    return entry

@@ -13,7 +13,7 @@ import msgspec
 
 from server import errors
 from server.channels.outcome import Outcome, Publication
-from server.domain.facts import Sphere, Standing
+from server.domain.facts import Sphere
 from server.domain.permission import check_post
 from server.domain.visibility import stamp_of
 from server.protocol import codec
@@ -66,7 +66,7 @@ def commit_posts(
     """Store a batch; return, for each draft in order, its outcome or its refusal."""
     batch = _Batch(tx, drafts, now)
     outcomes = [batch.add(draft) for draft in drafts]
-    posts.insert(tx, batch.rows, batch.heads)
+    batch.insert(tx)
     return outcomes
 
 
@@ -74,20 +74,19 @@ class _Batch:
     """The facts of one transaction, and the rows that it will insert."""
 
     def __init__(self, tx: Transaction, drafts: Sequence[AnyDraft], now: int) -> None:
-        members = [draft for draft in drafts if isinstance(draft, Draft)]
-        bots = {draft.connector for draft in drafts if isinstance(draft, BotDraft)}
         self._now = now
-        self._standings: dict[tuple[str, str], Standing] = (
-            posts.standings(tx, {(draft.sphere, draft.author) for draft in members})
-            if members
-            else {}
+        self._facts = posts.facts(
+            tx,
+            {(draft.sphere, draft.author) for draft in drafts if isinstance(draft, Draft)},
+            {draft.connector for draft in drafts if isinstance(draft, BotDraft)},
         )
-        self._connectors: dict[str, tuple[Connector, Sphere]] = (
-            posts.connectors(tx, bots) if bots else {}
-        )
-        self._receipts = posts.receipts(tx, self._keys(drafts))
+        self._receipts = posts.receipts(tx, self._named(drafts), self._facts.keys)
         self.rows: list[posts.Row] = []
         self.heads: dict[str, int] = {}
+
+    def insert(self, tx: Transaction) -> None:
+        """Insert what was accepted."""
+        posts.insert(tx, self.rows, self.heads, self._facts.keys)
 
     def add(self, draft: AnyDraft) -> Outcome | errors.Refusal:
         try:
@@ -98,7 +97,7 @@ class _Batch:
             return refusal
 
     def _message(self, draft: Draft) -> Outcome:
-        standing = self._standings.get((draft.sphere, draft.author))
+        standing = self._facts.standings.get((draft.sphere, draft.author))
         key = (draft.sphere, draft.author, draft.client_id)
         if standing is not None and (earlier := self._receipts.get(key)) is not None:
             return _again(draft, *earlier)
@@ -133,7 +132,7 @@ class _Batch:
         return Outcome(reply=reply, publication=Publication(entries=(entry,)))
 
     def _living(self, connector: str) -> tuple[Connector, Sphere]:
-        found = self._connectors.get(connector)
+        found = self._facts.connectors.get(connector)
         if found is None:
             raise errors.NotAuthenticated
         return found
@@ -152,15 +151,17 @@ class _Batch:
             self._receipts[sphere.id, author, client_id] = event.seq, event.at, content
         return Entry(event=event, content=content)
 
-    def _keys(self, drafts: Sequence[AnyDraft]) -> list[posts.Key]:
-        keys: list[posts.Key] = []
+    def _named(self, drafts: Sequence[AnyDraft]) -> list[posts.Key]:
+        """Return the client ids of drafts whose author may post: others have no receipts."""
+        named: list[posts.Key] = []
         for draft in drafts:
             if isinstance(draft, Draft):
-                keys.append((draft.sphere, draft.author, draft.client_id))
-            elif draft.client_id is not None and draft.connector in self._connectors:
-                sphere = self._connectors[draft.connector][1]
-                keys.append((sphere.id, draft.connector, draft.client_id))
-        return keys
+                if (draft.sphere, draft.author) in self._facts.standings:
+                    named.append((draft.sphere, draft.author, draft.client_id))
+            elif draft.client_id is not None and draft.connector in self._facts.connectors:
+                _, sphere = self._facts.connectors[draft.connector]
+                named.append((sphere.id, draft.connector, draft.client_id))
+        return named
 
 
 def _again(draft: Draft, seq: int, at: int, content: bytes) -> Outcome:

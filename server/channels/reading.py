@@ -50,7 +50,7 @@ def snapshot(tx: Transaction, request: Request[Subscribe]) -> Snapshot:
         purges=purges,
         sphere=view(standing.sphere, stay),
         members=shown,
-        former=stays.former(tx, command.sphere),
+        former=stays.former(tx, command.sphere, stay),
         connectors=connectors.of_sphere(tx, command.sphere),
     )
     return Snapshot(reply=reply, roster=roster, entered=stay.entered)
@@ -64,6 +64,7 @@ def history(tx: Transaction, request: Request[GetHistory]) -> Extract:
         tx,
         command.sphere,
         horizon=stay.horizon,
+        entered=stay.entered,
         after=command.after,
         before=command.before,
         limit=command.limit,

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from server.domain.audience import may_hear
 from server.domain.facts import Member
+from server.domain.visibility import may_hear_of
 from server.protocol.codec import MSGPACK, Encoding
 from server.protocol.events import ManagerEntered, ManagerLeft, MemberJoined, MemberLeft
 from server.protocol.framing import Parcel
@@ -106,7 +107,7 @@ class Room:
             self._roster = dict(roster)
             for entry in missed:
                 self._turn(entry)
-        self._hand(reading.subscriber, missed)
+        self._hand(reading.subscriber, [self._veil(reading.subscriber, one) for one in missed])
         self._waiting[reading.subscriber] = max(head, self.head if missed else 0)
         self._promote()
 
@@ -125,6 +126,9 @@ class Room:
             self._promote(entry.event.seq)
         self._turn(entry)
         self.head = entry.event.seq
+        if entry.concerns is not None:
+            self._whisper(entry)
+            return
         self.saying.append(entry)
         self.turn_bytes += len(entry.content)
 
@@ -167,6 +171,17 @@ class Room:
             self.flush()
             self._roster.pop(event.member, None)
             self.stale = True
+
+    def _whisper(self, entry: Entry) -> None:
+        """Hand on an event about earlier ones: each hears as much of it as they may."""
+        self.flush()
+        for subscriber in tuple(self._present):
+            self._hand(subscriber, [self._veil(subscriber, entry)])
+
+    def _veil(self, subscriber: Subscriber, entry: Entry) -> Entry:
+        """Return an event, or an erased place for who may see none of what it is about."""
+        horizon = (self._roster or {}).get(subscriber.member.id, entry.event.seq)
+        return entry if may_hear_of(entry.concerns, horizon) else entry.veiled()
 
     def _hand(self, subscriber: Subscriber, entries: list[Entry]) -> None:
         heard = [entry for entry in entries if self._may_hear(subscriber, entry.event.seq)]

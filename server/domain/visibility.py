@@ -30,9 +30,20 @@ def stamp_of(audience: Audience, history: History) -> Stamp:
     return stamp
 
 
-def may_member_see(seq: int, stamp: int, horizon: int) -> bool:
-    """Say whether a member whose stay began at ``horizon`` may see the event at ``seq``."""
-    return seq >= horizon or bool(stamp & Stamp.NEWCOMERS)
+def may_member_see(seq: int, stamp: int, horizon: int, *, entered: bool = False) -> bool:
+    """Say whether a member whose stay began at ``horizon`` may see the event at ``seq``.
+
+    A manager who ``entered`` reads from the entry on, whatever newcomers may read.
+    """
+    return seq >= horizon or (not entered and bool(stamp & Stamp.NEWCOMERS))
+
+
+def may_hear_of(concerns: int | None, horizon: int) -> bool:
+    """Say whether to tell a member of an event about earlier ones, the last at ``concerns``.
+
+    To who may see none of them, its place is one where something was erased.
+    """
+    return concerns is None or concerns >= horizon
 
 
 def may_reader_see(stamp: int) -> bool:

@@ -6,6 +6,8 @@
     accounts    sign in, sign out, change a password
     health      alive, ready
     bring       what bots bring in
+    hooks       what the tools that people already have send, as it is
+    intake      what both have in common: who brings, how fast, into the store
     routes      which of these answers where
 
 Invariant: every answer is built here or in ``refusals``, so that none leaves without its headers.

@@ -80,10 +80,17 @@ async def on_http_exception(_request: Request, error: HTTPException) -> Response
     return _json(error.status_code, body, error.headers or {})
 
 
+async def on_bug(_request: Request, _bug: Exception) -> Response:
+    """Answer for an error that nobody foresaw; ``Guard`` logs it."""
+    message = "The server failed to answer: this is its fault."
+    return _json(500, ErrorBody(code="internal", message=message, temporary=True), {})
+
+
 #: For the application's ``exception_handlers``: its own would answer in another form.
 HANDLERS: Final[Mapping[Any, Any]] = {
     errors.Refusal: on_refusal,
     HTTPException: on_http_exception,
+    Exception: on_bug,
 }
 
 
@@ -119,12 +126,8 @@ class Guard:
         except Exception as bug:  # noqa: BLE001  # named in the log, and answered
             _log.error("request_failed", error=type(bug).__name__, place=_place(bug))
             if not started:
-                await _broken()(scope, receive, send_with_headers)
-
-
-def _broken() -> Response:
-    message = "The server failed to answer: this is its fault."
-    return _json(500, ErrorBody(code="internal", message=message, temporary=True), {})
+                response = await on_bug(Request(scope), bug)
+                await response(scope, receive, send_with_headers)
 
 
 def _place(bug: Exception) -> str:

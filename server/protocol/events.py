@@ -113,9 +113,10 @@ class AdministratorAppointed(TimelineEvent, frozen=True, tag="administrator_appo
 
 
 class BequestWithdrawn(TimelineEvent, frozen=True, tag="bequest_withdrawn"):
-    """What a former member had bequeathed is erased: forget what ``author`` wrote below ``seq``."""
+    """What somebody had bequeathed is erased: forget what ``author`` wrote below ``before``."""
 
     author: MemberId
+    before: Seq
 
 
 class ConnectorInstalled(TimelineEvent, frozen=True, tag="connector_installed"):

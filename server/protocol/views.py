@@ -115,4 +115,3 @@ class Certificate(View, frozen=True):
     messages_erased: int
     messages_kept: int
     connectors_revoked: int
-    invitations_withdrawn: int

@@ -32,6 +32,23 @@ async def test_everyone_is_told_before_the_manager_can_read_anything(house: Hous
     assert told["member"] in snapshot["members"]
 
 
+async def test_a_manager_reads_from_the_entry_on_even_where_history_is_visible(
+    house: House,
+) -> None:
+    acme = await house.organisation()
+    ana = await house.resident(acme, "Ana")
+    sphere = await house.sphere(ana)
+    boss = await house.resident(acme, "Max", MemberRole.MANAGER)
+    async with await house.person(ana) as member, await house.person(boss) as manager:
+        await member.call("configure", sphere=sphere, revision=1, history="visible")
+        await member.post(sphere, "for newcomers", revision=2)
+
+        inside = await manager.call("enter", sphere=sphere)
+
+        seen = await manager.history(sphere, after=0)
+    assert [event["seq"] for event in seen] == [inside["sphere"]["horizon"]]
+
+
 async def test_members_who_were_away_find_the_entry_and_the_exit_when_they_return(
     house: House,
 ) -> None:

@@ -37,7 +37,6 @@ async def test_leaving_erases_what_one_wrote_from_every_file_of_the_database(hou
         seen = await stays.history(sphere)
     certificate = left["certificate"]
     assert not in_the_clear
-    assert named
     assert not house.holds(WORDS)
     assert not house.holds("client-id-of-bob")
     assert (certificate["messages_erased"], certificate["messages_kept"]) == (1, 0)
@@ -161,6 +160,89 @@ async def test_an_anonymous_bequest_names_nobody_and_can_still_be_withdrawn(hous
     assert withdrawn["author"] == message["author"]
     assert _bodies(after) == []
     assert not house.holds(WORDS)
+
+
+async def _return(house: House, host: Person, guest: Resident, sphere: str) -> Person:
+    """Invite somebody again; return their connection, inside."""
+    back = await house.person(guest)
+    await host.call("invite", sphere=sphere, member=guest.id)
+    await back.call("join", sphere=sphere)
+    return back
+
+
+async def test_each_stay_bequeathed_anonymously_bears_another_alias(house: House) -> None:
+    ana, bob, sphere = await _furnished(house)
+    async with await house.person(ana) as stays:
+        first = await house.person(bob)
+        for person, body in ((first, "one"), (None, "two")):
+            speaker = person or await _return(house, stays, bob, sphere)
+            await speaker.post(sphere, body)
+            await speaker.call("bequeath", sphere=sphere, form="anonymous")
+            await speaker.call("leave", sphere=sphere)
+            await speaker.close()
+        kept = await stays.history(sphere)
+
+    authors = [event["author"] for event in kept if event["type"] == "message_posted"]
+    assert len({*authors, ana.id, bob.id}) == 4
+
+
+async def test_withdrawing_erases_what_every_earlier_stay_had_kept_under_any_author(
+    house: House,
+) -> None:
+    ana, bob, sphere = await _furnished(house)
+    async with await house.person(ana) as stays:
+        await stays.call("subscribe", sphere=sphere)
+        leaver = await house.person(bob)
+        for form in ("anonymous", "named"):
+            await leaver.post(sphere, f"kept {form}")
+            await leaver.call("bequeath", sphere=sphere, form=form)
+            await leaver.call("leave", sphere=sphere)
+            await leaver.close()
+            leaver = await _return(house, stays, bob, sphere)
+        await leaver.post(sphere, "of the present stay")
+        before = await stays.history(sphere)
+
+        await leaver.call("bequeath", sphere=sphere, form="none")
+
+        await stays.until(
+            lambda _: sum(e["type"] == "bequest_withdrawn" for e in stays.heard(sphere)) == 2
+        )
+        after = await stays.history(sphere)
+        away = await stays.call("subscribe", sphere=sphere, after=before[-1]["seq"])
+        await leaver.close()
+    withdrawn = [e for e in stays.heard(sphere) if e["type"] == "bequest_withdrawn"]
+    authors = {e["author"] for e in before if e["type"] == "message_posted"}
+    assert _bodies(before) == ["kept anonymous", "kept named", "of the present stay"]
+    assert _bodies(after) == ["of the present stay"]
+    assert {e["author"] for e in withdrawn} == authors
+    assert all(e["before"] < before[-1]["seq"] for e in withdrawn)
+    assert {(p["author"], p["before"]) for p in away["purges"]} == {
+        (e["author"], e["before"]) for e in withdrawn
+    }
+
+
+async def test_a_newcomer_learns_nothing_of_who_left_before_they_came(house: House) -> None:
+    ana, bob, sphere = await _furnished(house)
+    carol = await house.resident(ana.member.organisation, "Carol")
+    async with await house.person(ana) as stays, await house.person(bob) as leaver:
+        await leaver.post(sphere, WORDS)
+        await leaver.call("bequeath", sphere=sphere, form="named")
+        await leaver.call("leave", sphere=sphere)
+        newcomer = await _return(house, stays, carol, sphere)
+        snapshot = await newcomer.call("subscribe", sphere=sphere)
+        await stays.call("subscribe", sphere=sphere)
+
+        await leaver.call("bequeath", sphere=sphere, form="none")
+
+        told = await stays.event("bequest_withdrawn", author=bob.id)
+        veiled = await newcomer.event("erased", sphere=sphere)
+        seen = await newcomer.history(sphere)
+        again = await newcomer.call("subscribe", sphere=sphere, after=snapshot["sphere"]["head"])
+        await newcomer.close()
+    assert snapshot["former"] == []
+    assert veiled["seq"] == told["seq"]
+    assert seen[-1] == veiled
+    assert again["purges"] == []
 
 
 async def test_nobody_but_the_author_can_bequeath(house: House) -> None:

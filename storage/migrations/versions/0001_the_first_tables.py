@@ -106,20 +106,25 @@ def upgrade() -> None:
 
     op.create_table(
         "author_key",
+        sa.Column("key", sa.LargeBinary(length=16), nullable=False),
         sa.Column("sphere", sa.String(length=26), nullable=False),
         sa.Column("author", sa.String(length=26), nullable=False),
-        sa.Column("key", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["sphere"], ["sphere.id"], name=op.f("fk_author_key_sphere"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("sphere", "author", name=op.f("pk_author_key")),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_author_key")),
     )
+    with op.batch_alter_table("author_key", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_author_key_sphere_author"), ["sphere", "author"], unique=False
+        )
+
     op.create_table(
         "bequest",
         sa.Column("sphere", sa.String(length=26), nullable=False),
         sa.Column("member", sa.String(length=26), nullable=False),
         sa.Column("form", sa.String(length=9), nullable=False),
-        sa.Column("pseudonym", sa.String(length=26), nullable=True),
         sa.ForeignKeyConstraint(["member"], ["member.id"], name=op.f("fk_bequest_member")),
         sa.ForeignKeyConstraint(
             ["sphere"], ["sphere.id"], name=op.f("fk_bequest_sphere"), ondelete="CASCADE"
@@ -155,7 +160,9 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("author", sa.String(length=26), nullable=True),
-        sa.Column("client_id", sa.String(length=64), nullable=True),
+        sa.Column("alias", sa.String(length=26), nullable=True),
+        sa.Column("receipt", sa.String(length=32), nullable=True),
+        sa.Column("concerns", sa.BigInteger(), nullable=True),
         sa.Column("stamp", sa.SmallInteger(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -163,7 +170,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("sphere", "seq", name=op.f("pk_event")),
         sa.UniqueConstraint(
-            "sphere", "author", "client_id", name=op.f("uq_event_sphere_author_client_id")
+            "sphere", "author", "receipt", name=op.f("uq_event_sphere_author_receipt")
         ),
         sqlite_with_rowid=False,
     )
@@ -193,10 +200,12 @@ def upgrade() -> None:
         sa.Column("sphere", sa.String(length=26), nullable=False),
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("author", sa.String(length=26), nullable=False),
+        sa.Column("before", sa.BigInteger(), nullable=False),
+        sa.Column("concerns", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["sphere"], ["sphere.id"], name=op.f("fk_purge_sphere"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("sphere", "seq", "author", name=op.f("pk_purge")),
+        sa.PrimaryKeyConstraint("sphere", "seq", name=op.f("pk_purge")),
         sqlite_with_rowid=False,
     )
     op.create_table(
