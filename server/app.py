@@ -47,9 +47,15 @@ from storage.database import Database
 from storage.erasure import Eraser
 from storage.keyring import Keyring
 
+#: Seconds between attempts to finish an erasure that another process's read holds up.
+SCRUB_EVERY_S = 1.0
+
 S = TypeVar("S", bound=msgspec.Struct)
 
 _log = structlog.get_logger(__name__)
+
+#: For TLS 1.2: forward secrecy and authenticated encryption only; those of TLS 1.3 all are so.
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,15 +209,15 @@ async def running(parts: Parts) -> AsyncIterator[None]:
     await parts.eraser.scrub()
     parts.writer.start()
     parts.deadlines.start()
-    notes = asyncio.create_task(_note(parts), name="notes")
+    chores = [asyncio.create_task(chore(parts)) for chore in (_note, _scrub)]
     gc.collect()
     gc.freeze()  # what is there now stays: full collections need not look at it again
     try:
         yield
     finally:
-        notes.cancel()
-        with suppress(asyncio.CancelledError):
-            await notes
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
         parts.deadlines.stop()
         await parts.writer.stop()
         with suppress(errors.StorageUnavailable):
@@ -228,10 +234,16 @@ async def _note(parts: Parts) -> None:
         try:
             await parts.accounts.note_seen()
             await parts.accounts.sweep()
-            if parts.eraser.pending:
-                await parts.eraser.scrub()
         except errors.StorageUnavailable:
             _log.warning("notes_postponed")
+
+
+async def _scrub(parts: Parts) -> None:
+    """Finish erasures that something held up."""
+    while True:
+        await asyncio.sleep(SCRUB_EVERY_S)
+        if parts.eraser.pending:
+            await parts.eraser.scrub()
 
 
 def uvicorn_config(parts: Parts, app: Any, *, fast_links: bool) -> uvicorn.Config:
@@ -242,12 +254,15 @@ def uvicorn_config(parts: Parts, app: Any, *, fast_links: bool) -> uvicorn.Confi
         app,
         host=settings.host,
         port=settings.port,
-        http=slim.http if fast_links else "httptools",
+        http=slim.http,
         ws=slim.ws if fast_links else "websockets-sansio",
         ws_max_size=parts.links.message_bytes_max,
         ws_ping_interval=settings.ping_interval_s,
         ws_ping_timeout=settings.ping_timeout_s,
         ws_per_message_deflate=False,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+        ssl_ciphers=CIPHERS,
         lifespan="on",
         loop="server.egress:loop_factory",
         log_config=None,

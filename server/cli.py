@@ -16,10 +16,15 @@ from pathlib import Path
 
 import uvicorn
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
-from server import __version__, demo, logs
+from server import __version__, demo, egress, logs
 from server.app import Parts, application, compose, uvicorn_config
+from server.operations import open_files
+from server.operations.commands import register
 from server.settings import Settings
+from server.sources import CONFIG, SettingsUnreadable, strangers
+from storage.backup import Unusable
 from storage.database import Misconfigured
 
 #: Connections that the system holds until they are accepted: a storm of clients that come back.
@@ -29,17 +34,26 @@ CONNECTIONS_WAITING_MAX = 2_048
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     chosen = _parser().parse_args(arguments)
+    os.umask(0o077)  # whatever is made here is its owner's alone: databases, keys, backups
     try:
         settings = _settings(chosen)
     except ValidationError as error:
         print(_explained(error), file=sys.stderr)
         return 2
+    except (SettingsUnreadable, SettingsError) as error:
+        print(f"cloison: {error}", file=sys.stderr)
+        return 2
+    for name in strangers(Settings):
+        print(f"cloison: {name} is no setting: it is ignored.", file=sys.stderr)
     logs.configure(settings.log_level)
     try:
         code: int = chosen.run(settings, chosen)
     except Misconfigured as error:
         print(f"cloison: {error}", file=sys.stderr)
         return 2
+    except Unusable as error:
+        print(f"cloison: {error}", file=sys.stderr)
+        return 1
     except OSError as error:
         print(f"cloison: {error}", file=sys.stderr)
         return 1
@@ -48,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(settings: Settings, chosen: argparse.Namespace) -> int:
     """Serve until told to stop."""
+    open_files.claim(settings)
+    egress.install()
     parts = compose(settings)
     config = uvicorn_config(parts, application(parts), fast_links=settings.fast_links)
     server = Announcing(config, parts, with_demo=chosen.demo)
@@ -95,7 +111,8 @@ class Announcing(uvicorn.Server):
 
     def _url(self) -> str:
         host, port = self.servers[0].sockets[0].getsockname()[:2]
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        scheme = "https" if self.config.is_ssl else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 _DEMO_IS_THERE = (
@@ -117,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="cloison", description="A real-time messaging server whose groups are watertight."
     )
     shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--config", help="file of settings, in TOML (CLOISON_CONFIG)")
     shared.add_argument("--data-dir", help="folder of the database (CLOISON_DATA_DIR)")
     parser.add_argument("--version", action="version", version=f"cloison {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -127,11 +145,14 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument(
         "--demo", action="store_true", help="make a small organisation to try things with"
     )
+    register(commands, shared)
     return parser
 
 
 def _settings(chosen: argparse.Namespace) -> Settings:
     """Return the settings of the environment, with the flags on top."""
+    if getattr(chosen, "config", None):
+        os.environ[CONFIG] = chosen.config
     named = ("host", "port", "data_dir")
     flags = {name: getattr(chosen, name, None) for name in named}
     return Settings(**{name: value for name, value in flags.items() if value is not None})
@@ -141,5 +162,5 @@ def _explained(error: ValidationError) -> str:
     lines = ["cloison: these settings cannot be used:"]
     for fault in error.errors(include_url=False, include_input=False):
         name = "_".join(str(part) for part in fault["loc"])
-        lines.append(f"  CLOISON_{name.upper()}: {fault['msg']}")
+        lines.append(f"  {f'CLOISON_{name.upper()}: ' if name else ''}{fault['msg']}")
     return "\n".join(lines)

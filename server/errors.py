@@ -6,9 +6,9 @@ are assertions, and unexpected exceptions close the connection.
 
     Refusal
     |-- BadInput            what was sent cannot be read
-    |   |-- MalformedFrame, UnknownCommand, InvalidField, TooLarge
+    |   |-- MalformedFrame, UnknownCommand, InvalidField, TooLarge, PasswordRefused
     |-- Unauthenticated     who you are is not established, or no longer
-    |   |-- NotAuthenticated, SignInRefused, PasswordExpired, PasswordRefused, OriginRefused
+    |   |-- NotAuthenticated, SignInRefused, PasswordExpired, OriginRefused
     |-- Forbidden           who you are does not allow it
     |   |-- NotFound, NotAllowed
     |-- Conflict            the state of things does not allow it

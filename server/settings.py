@@ -1,9 +1,9 @@
 """Settings: one frozen object, from the environment (``CLOISON_...``), checked at start.
 
 What the command line says goes before a variable, a variable before a file that holds a secret,
-that before the file of settings (see ``sources``). Decides every bound of the running server, each with its reason; the wire's own bounds are in
-``server/protocol/scalars.py``. Secrets are never printed. Invariant: nothing reads the environment
-after this object is made.
+that before the file of settings (see ``sources``). Decides every bound of the running server, each
+with its reason; the wire's own bounds are in ``server/protocol/scalars.py``. Secrets are never
+printed. Invariant: nothing reads the environment after this object is made.
 """
 
 from __future__ import annotations
@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     )
     subscriptions_max: int = _bound(500, "Spheres that one connection may subscribe to.")
     hello_timeout_s: float = _bound(10, "Seconds from the handshake to a valid hello.", least=0.1)
+    http_head_bytes_max: int = _bound(
+        32_768, "Bytes of a request's head: twice what browsers send at most.", least=4_096
+    )
     handshake_timeout_s: float = _bound(10, "Seconds to finish the HTTP handshake.", least=0.1)
     ping_interval_s: float = _bound(20, "Seconds between pings: below common proxies' 30.", least=1)
     ping_timeout_s: float = _bound(20, "Seconds without a byte after a ping.", least=1)
@@ -88,6 +91,9 @@ class Settings(BaseSettings):
     )
     backlog_max: int = _bound(
         128, "Frames of one connection that wait while a command runs; then reading stops."
+    )
+    backlog_bytes_max: int = _bound(
+        131_072, "Bytes of those frames: two of the largest.", least=65_536
     )
     posts_pending_max: int = _bound(
         64, "Unacknowledged posts of one connection; more are refused with too_fast."
@@ -107,6 +113,9 @@ class Settings(BaseSettings):
 
     writer_queue_max: int = _bound(
         20_000, "Writes waiting for the store; more are refused with busy."
+    )
+    writer_bytes_max: int = _bound(
+        67_108_864, "Bytes of posts waiting for the store; more are refused with busy."
     )
     batch_posts_max: int = _bound(
         512, "Posts in one transaction: bounds how long others wait behind it."

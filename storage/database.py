@@ -42,6 +42,10 @@ PRAGMAS = {
 }
 
 
+#: How long a checkpoint waits for readers: our own are done in less.
+CHECKPOINT_WAIT_MS = 100
+
+
 class Misconfigured(Exception):
     """The database cannot keep the promises as it is set up."""
 
@@ -115,7 +119,8 @@ class Database:
     async def checkpoint(self) -> bool:
         """Empty the write-ahead log into the database; say whether nothing held it up.
 
-        Another process that reads for longer than the busy timeout does.
+        A reader does, our own or another process's. It is not waited for for long: this is the
+        writer's thread, and everybody's posts wait behind it.
         """
         return await self._on_thread(self._checkpoint)
 
@@ -139,10 +144,13 @@ class Database:
         with self._writer.connect() as connection:
             raw = connection.connection.driver_connection
             assert raw is not None
+            raw.execute(f"PRAGMA busy_timeout={CHECKPOINT_WAIT_MS}")
             try:
                 busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             except sqlite3.Error:
                 return False
+            finally:
+                raw.execute(f"PRAGMA busy_timeout={PRAGMAS['busy_timeout']}")
         return not busy
 
 

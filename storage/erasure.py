@@ -21,16 +21,18 @@ class Eraser:
         self._database = database
         self.pending = False
 
-    async def scrub(self) -> bool:
+    async def scrub(self, *, retry: bool = True) -> bool:
         """Destroy doomed keys and empty the log; say whether all of it was done.
 
-        Another process that reads for longer than the busy timeout can hold it up, and so can a
-        full disk: it is tried again after the next erasure, every so often, and at the next start.
+        Another process that reads can hold it up, and so can a full disk: it is tried again every
+        so often, and at the next start. While the log is held up, only the keys are destroyed at
+        once: what they sealed is gone with them.
         """
-        self.pending = True
+        held_up, self.pending = self.pending, True
         try:
             await self._shred()
-            self.pending = not await self._database.checkpoint()
+            if not held_up or retry:
+                self.pending = not await self._database.checkpoint()
         except (sqlite3.Error, errors.StorageUnavailable):
             return False
         return not self.pending

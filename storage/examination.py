@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from alembic.script import ScriptDirectory
 from sqlalchemy import make_url
 
 from storage import migrations
@@ -28,16 +27,27 @@ def path_of(url: str) -> Path:
     return Path(make_url(url).database or "")
 
 
+#: A database that is being looked at: opaque to all but storage.
+Look = sqlite3.Connection
+
+
+class Unreadable(Exception):
+    """A file cannot be looked at as a database."""
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database to look at it. Raises sqlite3.Error."""
-    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=5)
-    with closing(connection):
-        connection.execute("PRAGMA query_only=on")
-        yield connection
+def opened(path: Path) -> Iterator[Look]:
+    """Open a database to look at it. Raises Unreadable, then or while looking."""
+    try:
+        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=5)
+        with closing(connection):
+            connection.execute("PRAGMA query_only=on")
+            yield connection
+    except sqlite3.Error as error:
+        raise Unreadable(str(error)) from None
 
 
-def damage(database: sqlite3.Connection) -> str | None:
+def damage(database: Look) -> str | None:
     """Return what is damaged, if anything is."""
     try:
         (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
@@ -46,9 +56,7 @@ def damage(database: sqlite3.Connection) -> str | None:
     return None if verdict == "ok" else str(verdict)
 
 
-def deaf_pragmas(
-    database: sqlite3.Connection, pragmas: Mapping[str, Any] = PRAGMAS
-) -> dict[str, Any]:
+def deaf_pragmas(database: Look, pragmas: Mapping[str, Any] = PRAGMAS) -> dict[str, Any]:
     """Return the pragmas that this build of SQLite does not take, with what it has instead.
 
     The mode of the journal is not set, only read: it belongs to the file.
@@ -63,18 +71,16 @@ def deaf_pragmas(
     return found
 
 
-def versions(database: sqlite3.Connection) -> tuple[str | None, str | None]:
-    """Return the version of the schema, and the one that this release has."""
+def versions(database: Look) -> tuple[str | None, str]:
+    """Return the version of the tables, and the one that this release has."""
     try:
         row = database.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.DatabaseError:
         row = None
-    folder = Path(migrations.__file__).parent
-    head = ScriptDirectory(str(folder)).get_current_head()
-    return (row[0] if row else None), head
+    return (row[0] if row else None), migrations.HEAD
 
 
-def newest_date(database: sqlite3.Connection) -> int:
+def newest_date(database: Look) -> int:
     """Return the latest date in the database, in milliseconds since 1970, or 0."""
     try:
         rows = database.execute("SELECT max(at) FROM event UNION SELECT max(seen_at) FROM session")

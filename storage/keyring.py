@@ -27,7 +27,8 @@ NONCE_BYTES = 12
 #: Keys held in memory: the least recently used is read again from the file.
 CACHED_MAX = 10_000
 
-_PRAGMAS = ("journal_mode=wal", "synchronous=full", "secure_delete=on", "busy_timeout=5000")
+#: Nobody but this process has a reason to open the file; who does is not waited for for long.
+_PRAGMAS = ("journal_mode=wal", "synchronous=full", "secure_delete=on", "busy_timeout=100")
 _TABLE = "CREATE TABLE IF NOT EXISTS secret (id BLOB PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID"
 
 

@@ -34,7 +34,14 @@ PASSWORD_POLICY = (
     table.c.password_age_max_ms,
     table.c.password_reuse_history,
 )
-_COLUMNS = (table.c.id, table.c.handle, table.c.name, *PASSWORD_POLICY, *sessions.POLICY)
+_COLUMNS = (
+    table.c.id,
+    table.c.handle,
+    table.c.name,
+    table.c.directory,
+    *PASSWORD_POLICY,
+    *sessions.POLICY,
+)
 
 
 class Organisation(Fact, frozen=True, kw_only=True):
@@ -45,6 +52,7 @@ class Organisation(Fact, frozen=True, kw_only=True):
     name: str
     password_policy: PasswordPolicy
     session_policy: SessionPolicy
+    directory: bool = False
 
 
 def normalise_handle(handle: str) -> str:
@@ -78,6 +86,7 @@ def create(
             id=made.id,
             handle=made.handle,
             name=made.name,
+            directory=made.directory,
             created_at=now,
             **_values(password_policy, session_policy),
         )
@@ -93,6 +102,22 @@ def by_handle(tx: Transaction, handle: str) -> Organisation | None:
 def get(tx: Transaction, organisation: str) -> Organisation | None:
     """Return the organisation with this id, or None."""
     return _one(tx.execute(_BY_ID, {"organisation": organisation}).first())
+
+
+def listing(tx: Transaction) -> list[Organisation]:
+    """Return every organisation, by handle: for the operator."""
+    return [_organisation(row) for row in tx.execute(select(*_COLUMNS).order_by(table.c.handle))]
+
+
+def has_directory(tx: Transaction, organisation: str) -> bool:
+    """Say whether an organisation's members may look each other up."""
+    chosen = select(table.c.directory).where(table.c.id == organisation)
+    return bool(tx.execute(chosen).scalar_one_or_none())
+
+
+def set_directory(tx: Transaction, *, organisation: str, directory: bool) -> None:
+    """Open or close an organisation's directory: the next question finds it so."""
+    tx.execute(update(table).where(table.c.id == organisation).values(directory=directory))
 
 
 def every(tx: Transaction, ids: Iterable[str]) -> list[Organisation]:
@@ -155,13 +180,14 @@ def _one(row: Row[*tuple[Any, ...]] | None) -> Organisation | None:
 
 
 def _organisation(row: Row[*tuple[Any, ...]]) -> Organisation:
-    id_, handle, name, *policies = tuple(row)
+    id_, handle, name, directory, *policies = tuple(row)
     return Organisation(
         id=id_,
         handle=handle,
         name=name,
         password_policy=password_policy_of(policies[:4]),
         session_policy=sessions.policy_of(policies[4:]),
+        directory=bool(directory),
     )
 
 

@@ -47,6 +47,7 @@ organisation = Table(
     Column("session_lifetime_ms", BigInteger, nullable=False),
     Column("session_idle_ms", BigInteger, nullable=False),
     Column("sessions_max", Integer, nullable=False),
+    Column("directory", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
 
@@ -68,11 +69,12 @@ former_password = Table(
     Column("password_hash", String(255), nullable=False),
 )
 
+#: Without an account: somebody who is gone, and whose bequests are kept.
 member = Table(
     "member",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("account", ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("account", ForeignKey("account.id")),
     Column("organisation", ForeignKey("organisation.id", ondelete="CASCADE"), nullable=False),
     Column("name", String(80), nullable=False),
     Column("role", String(8), nullable=False),
@@ -80,6 +82,32 @@ member = Table(
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("account", "organisation"),
     Index(None, "organisation"),
+)
+
+#: An invitation to an organisation, or as a visitor to one of its spheres.
+admission = Table(
+    "admission",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("organisation", ForeignKey("organisation.id", ondelete="CASCADE"), nullable=False),
+    Column("address", String(254), nullable=False),
+    Column("role", String(8), nullable=False),
+    Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE")),
+    Column("invited_by", ForeignKey("member.id", ondelete="CASCADE")),
+    Column("expires_at", BigInteger, nullable=False),
+    Index(None, "organisation", "address"),
+    Index(None, "sphere"),
+    Index(None, "invited_by"),
+)
+
+#: What the command line asks of the server that is in charge of the database, and what came of it.
+errand = Table(
+    "errand",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("wish", LargeBinary, nullable=False),
+    Column("answer", LargeBinary),
+    Column("created_at", BigInteger, nullable=False),
 )
 
 session = Table(

@@ -38,6 +38,7 @@ class WriterLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of the queue and of one transaction; reasons in the settings."""
 
     writer_queue_max: int = 20_000
+    writer_bytes_max: int = 67_108_864
     batch_posts_max: int = 512
     batch_bytes_max: int = 262_144
     drain_s: float = 5.0
@@ -51,6 +52,10 @@ class _Post(msgspec.Struct, frozen=True, gc=False):
 class _Act(msgspec.Struct, frozen=True):
     act: Callable[[Transaction], Outcome]
     done: Done
+
+
+def _size(item: _Post | _Act) -> int:
+    return item.draft.size if isinstance(item, _Post) else 0
 
 
 class Writer:
@@ -70,6 +75,7 @@ class Writer:
         self._clock = clock
         self._limits = limits
         self._queue: deque[_Post | _Act] = deque()
+        self._bytes = 0
         self._wake: asyncio.Future[None] | None = None
         self._settled: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -128,11 +134,16 @@ class Writer:
     def _admit(self, item: _Post | _Act) -> None:
         if self._stopping:
             item.done(errors.GoingAway())
-        elif len(self._queue) >= self._limits.writer_queue_max:
+        elif self._is_full():
             item.done(errors.Busy(retry_after_ms=1_000))
         else:
             self._queue.append(item)
+            self._bytes += _size(item)
             self._notify()
+
+    def _is_full(self) -> bool:
+        limits = self._limits
+        return len(self._queue) >= limits.writer_queue_max or self._bytes >= limits.writer_bytes_max
 
     def _notify(self) -> None:
         if self._wake is not None and not self._wake.done():
@@ -165,7 +176,7 @@ class Writer:
             if isinstance(result, Outcome):
                 self._publish(result)
         if any(isinstance(result, Outcome) and result.erased for result in results):
-            await self._eraser.scrub()
+            await self._eraser.scrub(retry=False)
         for item, result in zip(items, results, strict=True):
             item.done(result)
 
@@ -178,7 +189,7 @@ class Writer:
 
     def _next(self) -> list[_Post | _Act]:
         """Take the next action, or the posts up to it, within the bounds of a batch."""
-        taken = [self._queue.popleft()]
+        taken = [self._pop()]
         if isinstance(taken[0], _Act):
             return taken
         room = self._limits.batch_bytes_max - taken[0].draft.size
@@ -187,8 +198,13 @@ class Writer:
             if isinstance(item, _Act) or item.draft.size > room:
                 break
             room -= item.draft.size
-            taken.append(self._queue.popleft())
+            taken.append(self._pop())
         return taken
+
+    def _pop(self) -> _Post | _Act:
+        item = self._queue.popleft()
+        self._bytes -= _size(item)
+        return item
 
     async def _commit_act(self, item: _Act) -> Result:
         try:
@@ -215,4 +231,5 @@ class Writer:
     def _take_all(self) -> list[_Post | _Act]:
         items = list(self._queue)
         self._queue.clear()
+        self._bytes = 0
         return items

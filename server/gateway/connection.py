@@ -54,6 +54,7 @@ class Connection(Speaker):
         "_session",
         "_spheres",
         "_task",
+        "_waiting_bytes",
         "member",
     )
 
@@ -77,6 +78,7 @@ class Connection(Speaker):
         self._task: asyncio.Task[None] | None = None
         self._leaving: str | None = None
         self._pending = 0
+        self._waiting_bytes = 0
         self._commands = Pace(rate=limits.commands_per_second, burst=limits.commands_burst)
         self._posting = Pace(rate=limits.posts_per_second, burst=limits.posts_per_second)
 
@@ -104,6 +106,7 @@ class Connection(Speaker):
         self._release()
         if self._backlog is not None:
             self._backlog.clear()
+            self._waiting_bytes = 0
         if self._session is not None:
             self._services.hub.dismiss(self, iter(tuple(self._spheres)))
             self._services.live.detach(self._session, self)
@@ -150,15 +153,24 @@ class Connection(Speaker):
         if self._backlog is None:
             self._backlog = deque()
         self._backlog.append(data)
-        if len(self._backlog) == self._services.connection.backlog_max:
+        self._waiting_bytes += len(data)
+        if self._is_full():
             self.link.pause_reading()
+
+    def _is_full(self) -> bool:
+        limits = self._services.connection
+        return (
+            self._backlog is not None and len(self._backlog) >= limits.backlog_max
+        ) or self._waiting_bytes >= limits.backlog_bytes_max
 
     def _resume(self) -> None:
         """Handle what waited, until another command runs."""
         backlog = self._backlog
         while backlog and self._task is None and not self.link.closed:
+            was_full = self._is_full()
             data = backlog.popleft()
-            if len(backlog) == self._services.connection.backlog_max - 1:
+            self._waiting_bytes -= len(data)
+            if was_full and not self._is_full():
                 self.link.resume_reading()
             self._handle(data)
         if not backlog:

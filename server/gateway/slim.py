@@ -53,8 +53,6 @@ KEEPALIVE: Final = frame(PING, b"")
 UNAVAILABLE: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
-
-
 #: Linux's ioctl for the bytes of a socket that are not sent (``linux/sockios.h``).
 _SIOCOUTQNSD: Final = 0x894B
 
@@ -193,12 +191,17 @@ class SlimProtocol(asyncio.Protocol):
             self.resume_reading()
 
     def abort(self) -> None:
-        """Cut the connection: what neither this process nor the kernel has sent yet is dropped."""
+        """Cut the connection: what neither this process nor the kernel has sent yet is dropped.
+
+        The kernel drops its part when the transport closes the socket, which it does before
+        anything else that is scheduled from now on.
+        """
         if self._phase is _LOST:
             return
         endpoint = self.transport.get_extra_info("socket")
         if endpoint is not None:
-            endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            with suppress(OSError):  # it is broken already
+                endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.transport.abort()  # first: what the receiver still says at the end must not leave
         if not self.closed:
             self._end(_LOST, ABNORMAL)

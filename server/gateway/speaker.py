@@ -23,6 +23,7 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of one connection; defaults and reasons are the settings'."""
 
     backlog_max: int = 128
+    backlog_bytes_max: int = 131_072
     subscriptions_max: int = 500
     posts_pending_max: int = 64
     commands_per_second: float = 100

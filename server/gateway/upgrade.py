@@ -18,6 +18,12 @@ from server.gateway.link import LinkLimits
 from server.gateway.wheel import Member, Wheel, wheel_for
 
 
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
 class SlimHttpProtocol(HttpToolsProtocol):
     """HTTP/1.1 whose requests have a deadline, and whose upgrade leaves nothing behind."""
 
@@ -26,6 +32,8 @@ class SlimHttpProtocol(HttpToolsProtocol):
 
     seat: set[Member] | None = None
     _read: bytes = b""
+    _in_head = False
+    _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the first request its deadline: uvicorn waits for it for ever."""
@@ -38,16 +46,33 @@ class SlimHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Keep what was read for as long as it is being parsed."""
+        """Keep what was read for as long as it is being parsed; hang up on a head without end."""
         self._read = data
         super().data_received(data)
         self._read = b""
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > self.limits.http_head_bytes_max:
+                self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        self._in_head = False
+        if not self.transport.is_closing():
+            self.transport.write(_HEAD_TOO_LARGE)
+            self.transport.close()
 
     def on_message_begin(self) -> None:
-        """Give every request its deadline."""
+        """Give every request its deadline, and its head a bound."""
+        self._in_head = True
+        self._head_bytes = 0
         if self.seat is None:
             self.wheel.appoint(self, self.limits.handshake_timeout_s)
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Note that the head is whole."""
+        self._in_head = False
+        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Note that the request is whole: from here on it is the application's time."""

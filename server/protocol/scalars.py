@@ -27,7 +27,7 @@ PAGE_BYTES_MAX = 1_048_576
 
 #: 128 random bits in base32, lower case, without padding. Random, so that none can be guessed
 #: and no counter shows.
-ID_PATTERN = "^[a-z2-7]{26}$"
+ID_PATTERN = r"^[a-z2-7]{26}\Z"
 
 SphereId = Annotated[str, Meta(pattern=ID_PATTERN, description="a sphere's id")]
 MemberId = Annotated[str, Meta(pattern=ID_PATTERN, description="a member's id")]
@@ -40,7 +40,7 @@ ClientId = Annotated[
     Meta(
         min_length=8,
         max_length=64,
-        pattern="^[A-Za-z0-9_.:-]+$",
+        pattern=r"^[A-Za-z0-9_.:-]+\Z",
         description="the client's own id of a message: the same id is never stored twice",
     ),
 ]

@@ -1,0 +1,173 @@
+"""Doctor: what is wrong with this installation, and what to do about it.
+
+Decides what is a fault. Looks at files, at the database and at the machine, changes nothing, and
+may be run beside the server. Invariant: a fault is told by what to do, and never by what a table
+holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from server.clock import SystemClock
+from server.operations import open_files as files
+from server.settings import Settings
+from storage import examination
+
+Faults = Iterator[str]
+Check = Callable[[Settings], Faults]
+
+#: Bytes free below which a day's messages, or the copy that a migration makes, may not fit.
+DISK_FREE_MIN = 512 * 1024 * 1024
+#: How far ahead of the clock what was stored may be: two machines' clocks differ by less.
+CLOCK_SLACK_MS = 5 * 60 * 1000
+#: A clock before this release was made is not set: 2026-01-01.
+CLOCK_MIN_MS = 1_767_225_600_000
+
+
+def examine(settings: Settings, _chosen: argparse.Namespace) -> int:
+    """Print a line a fault, or one for each thing that is well; return 1 if there was a fault."""
+    code = 0
+    for name, check in CHECKS.items():
+        faults = _found(check, settings)
+        for fault in faults:
+            print(f"FAULT  {name}: {fault}")
+            code = 1
+        if not faults:
+            print(f"ok     {name}")
+    return code
+
+
+def _found(check: Check, settings: Settings) -> list[str]:
+    try:
+        return list(check(settings))
+    except (OSError, examination.Unreadable) as error:
+        return [f"it cannot be looked at: {error}"]
+
+
+def permissions(settings: Settings) -> Faults:
+    """Whatever holds words or keys is the server's user's alone."""
+    for folder in (settings.data_dir, settings.keys_path.parent):
+        if not folder.is_dir():
+            yield f"{folder} is not there: start the server once, or set the folder right."
+        else:
+            yield from _open_to_others(folder, "700")
+    for path in (examination.path_of(settings.url), settings.keys_path):
+        for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+            if file.exists():
+                yield from _open_to_others(file, "600")
+
+
+def _open_to_others(path: Path, mode: str) -> Faults:
+    found = path.stat()
+    if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield f"others may use {path}: chmod {mode} {path}"
+    if found.st_uid != os.geteuid():
+        yield f"{path} is another user's: run this, and the server, as the same user."
+
+
+def keys(settings: Settings) -> Faults:
+    """The keys are there, and apart from the data."""
+    database = examination.path_of(settings.url)
+    if database.exists() and not settings.keys_path.exists():
+        yield f"{settings.keys_path} is gone: without it nobody reads what is stored."
+    if settings.keys_path.parent.resolve() == database.parent.resolve():
+        yield "keys and data share a folder, and so would their backups: set CLOISON_KEYS_DIR."
+
+
+def database(settings: Settings) -> Faults:
+    """The database is there, sound and at this release's version."""
+    path = examination.path_of(settings.url)
+    if not path.exists():
+        yield f"{path} is not there: start the server once, or restore a backup."
+        return
+    try:
+        with examination.opened(path) as connection:
+            yield from _unsound(connection)
+    except examination.Unreadable as error:
+        yield f"{path} cannot be read: {error}. Restore a backup."
+
+
+def _unsound(connection: examination.Look) -> Faults:
+    found = examination.damage(connection)
+    if found is not None:
+        yield f"the database is damaged: {found}. Stop the server and restore a backup."
+        return
+    present, wanted = examination.versions(connection)
+    if present is None:
+        yield "this is no database of Cloison's, or an empty one: start the server once."
+    elif present < wanted:
+        yield f"its tables are at version {present}, not {wanted}: run `cloison migrate`."
+    elif present > wanted:
+        yield f"its tables are at version {present}, which a newer release made: install that."
+
+
+def pragmas(settings: Settings) -> Faults:
+    """SQLite keeps what it acknowledges, and zeroes what it erases."""
+    path = examination.path_of(settings.url)
+    if not path.exists():
+        return
+    with examination.opened(path) as connection:
+        for name, found in examination.deaf_pragmas(connection).items():
+            yield f"SQLite has {name}={found}: another program changed it, or this build cannot."
+
+
+def journal(settings: Settings) -> Faults:
+    """No journal is left behind by a server that is gone: what was erased may be in it."""
+    for path in (examination.path_of(settings.url), settings.keys_path):
+        left = path.with_name(path.name + "-wal")
+        if left.exists() and left.stat().st_size and not examination.may_be_in_use(path):
+            yield f"{left} was left by a crash, and erased words may be in it: start the server."
+
+
+def clock(settings: Settings) -> Faults:
+    """The clock is set: sessions and passwords end by it."""
+    now = SystemClock().now()
+    if now < CLOCK_MIN_MS:
+        yield "the clock is years behind: set it, and keep it set (NTP)."
+    path = examination.path_of(settings.url)
+    if path.exists():
+        with examination.opened(path) as connection:
+            ahead = examination.newest_date(connection) - now
+        if ahead > CLOCK_SLACK_MS:
+            yield f"what is stored is {ahead // 1000} s ahead of the clock: set it (NTP)."
+
+
+def open_files(settings: Settings) -> Faults:
+    """As many connections as the settings allow can be open."""
+    most, needed = files.allowed(), files.needed(settings)
+    if most is not None and most < needed:
+        yield (
+            f"{most} files may be open, and {settings.connections_max} connections need {needed}:"
+            " raise LimitNOFILE, or lower CLOISON_CONNECTIONS_MAX."
+        )
+
+
+def disk(settings: Settings) -> Faults:
+    """There is room for a while, and for a copy of the database."""
+    folder = settings.data_dir
+    if not folder.is_dir():
+        return
+    path = examination.path_of(settings.url)
+    needed = max(DISK_FREE_MIN, path.stat().st_size if path.exists() else 0)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        yield f"{free >> 20} MiB are free under {folder}, and {needed >> 20} should be: make room."
+
+
+CHECKS: Final[Mapping[str, Check]] = {
+    "permissions": permissions,
+    "keys": keys,
+    "database": database,
+    "pragmas": pragmas,
+    "journal": journal,
+    "clock": clock,
+    "open files": open_files,
+    "disk": disk,
+}

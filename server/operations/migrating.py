@@ -1,0 +1,35 @@
+"""Migrating: bring the tables up to this release, apart from the start of the server.
+
+The server does the same when it starts; this is for those who want it to happen at a time of their
+own, with a backup just made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from server.settings import Settings
+from storage import migrations
+from storage.database import Database
+from storage.keyring import Keyring
+
+
+def migrate(settings: Settings, _chosen: argparse.Namespace) -> int:
+    """Bring the tables up to date; say from where to where."""
+    before, after = asyncio.run(_migrated(settings))
+    if before == after:
+        print(f"The database is up to date, at version {after}.")
+    else:
+        print(f"The database is at version {after}, and was {before or 'empty'}.")
+    return 0
+
+
+async def _migrated(settings: Settings) -> tuple[str | None, str | None]:
+    database = Database(settings.url, Keyring(settings.keys_path), readers_max=1)
+    try:
+        before = await database.write(migrations.version)
+        await database.write(migrations.upgrade)
+        return before, await database.write(migrations.version)
+    finally:
+        await database.close()
