@@ -126,7 +126,9 @@ class Settings(BaseSettings):
         " a reader who keeps up.",
         least=65_536,
     )
-    readers_max: int = _bound(4, "Database connections that read.", most=64)
+    readers_max: int = _bound(
+        2, "Database connections that read: more would only contend for the interpreter.", most=64
+    )
     members_per_sphere_max: int = _bound(5_000, "Members of one sphere.")
     spheres_per_member_max: int = _bound(500, "Spheres that one member may be inside.")
     invitations_per_sphere_max: int = _bound(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from server.domain.facts import Fact
 from server.protocol.views import ConnectorView
 from storage.database import Transaction
 from storage.identifiers import new_id
 from storage.schema import connector
+
+# Built once: every client that resumes asks it.
+_OF_SPHERE = (
+    select(connector.c.id, connector.c.name, connector.c.installed_by)
+    .where(connector.c.sphere == bindparam("of_sphere"))
+    .order_by(connector.c.created_at, connector.c.id)
+)
 
 
 class Connector(Fact, frozen=True):
@@ -52,11 +59,7 @@ def by_digest(tx: Transaction, digest: bytes) -> Connector | None:
 
 def of_sphere(tx: Transaction, sphere_id: str) -> list[ConnectorView]:
     """Return a sphere's connectors as its members see them."""
-    rows = tx.execute(
-        select(connector.c.id, connector.c.name, connector.c.installed_by)
-        .where(connector.c.sphere == sphere_id)
-        .order_by(connector.c.created_at, connector.c.id)
-    )
+    rows = tx.execute(_OF_SPHERE, {"of_sphere": sphere_id})
     return [
         ConnectorView(connector=row.id, name=row.name, installed_by=row.installed_by)
         for row in rows

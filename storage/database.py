@@ -159,7 +159,7 @@ def _within(engine: Engine, act: Callable[[Connection], T]) -> T:
     try:
         with engine.begin() as transaction:
             return act(transaction)
-    except DBAPIError as error:
+    except (DBAPIError, sqlite3.Error) as error:
         raise errors.StorageUnavailable from error
 
 

@@ -7,6 +7,7 @@ driver as they are, because compiling and adapting rows one by one would cost mo
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
@@ -77,7 +78,7 @@ def facts(
 
 
 def _add_standings(tx: Transaction, pairs: Collection[tuple[str, str]], found: Facts) -> None:
-    for row in tx.exec_driver_sql(_STANDINGS, (_json.encode(list(pairs)).decode(),)).all():
+    for row in _raw(tx).execute(_STANDINGS, (_json.encode(list(pairs)).decode(),)).fetchall():
         id_, name, role, stay_role, entered, horizon = row[9:]
         member = Member(id=id_, organisation=row[1], name=name, role=MemberRole(role))
         stay = Stay(member=id_, role=SphereRole(stay_role), entered=bool(entered), horizon=horizon)
@@ -88,7 +89,7 @@ def _add_standings(tx: Transaction, pairs: Collection[tuple[str, str]], found: F
 
 
 def _add_connectors(tx: Transaction, ids: Collection[str], found: Facts) -> None:
-    for row in tx.exec_driver_sql(_CONNECTORS, (_json.encode(list(ids)).decode(),)).all():
+    for row in _raw(tx).execute(_CONNECTORS, (_json.encode(list(ids)).decode(),)).fetchall():
         id_, name, installed_by = row[9:]
         connector = Connector(id=id_, sphere=row[0], name=name, installed_by=installed_by)
         found.connectors[id_] = connector, _sphere(row)
@@ -104,7 +105,7 @@ def receipts(
         (sphere, author, ring.receipt(keys[sphere, author], client_id)): client_id
         for sphere, author, client_id in wanted
     }
-    rows = tx.exec_driver_sql(_RECEIPTS, (_json.encode(list(digests)).decode(),)).all()
+    rows = _raw(tx).execute(_RECEIPTS, (_json.encode(list(digests)).decode(),)).fetchall()
     return {
         (row[0], row[1], digests[row[0], row[1], row[2]]): (
             row[3],
@@ -131,8 +132,15 @@ def insert(
         receipt = None if client_id is None else ring.receipt(key, client_id)
         words = ring.seal(key, content, sealing.place(sphere, seq))
         sealed.append((sphere, seq, at, author, receipt, stamp, words))
-    tx.exec_driver_sql(_INSERT, sealed)
-    tx.exec_driver_sql(_ADVANCE, [(head, sphere) for sphere, head in heads.items()])
+    _raw(tx).executemany(_INSERT, sealed)
+    _raw(tx).executemany(_ADVANCE, [(head, sphere) for sphere, head in heads.items()])
+
+
+def _raw(tx: Transaction) -> sqlite3.Connection:
+    """Return the driver's own connection, inside the same transaction."""
+    driver = tx.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
 
 
 def _sphere(row: object) -> Sphere:

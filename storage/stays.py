@@ -6,7 +6,19 @@ the seq of the arrival that opened it and never moves.
 
 from __future__ import annotations
 
-from sqlalchemy import and_, delete, exists, func, select, update
+from functools import cache
+
+from sqlalchemy import (
+    Select,
+    String,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert
 
 from server.domain.facts import Stay
@@ -15,6 +27,14 @@ from server.protocol.views import FormerMember, MemberView
 from storage.database import Transaction
 from storage.schema import bequest, event, member, stay
 from storage.timeline import seen_by
+
+# Built once: every client that resumes asks it.
+_VIEWS = (
+    select(stay.c.member, member.c.name, stay.c.role, stay.c.entered, stay.c.horizon)
+    .join(member, member.c.id == stay.c.member)
+    .where(stay.c.sphere == bindparam("of_sphere"))
+    .order_by(stay.c.horizon)
+)
 
 
 def begin(tx: Transaction, sphere_id: str, opened: Stay) -> None:
@@ -87,12 +107,7 @@ def one(tx: Transaction, sphere_id: str, member_id: str) -> Stay | None:
 
 def views(tx: Transaction, sphere_id: str) -> tuple[list[MemberView], dict[str, int]]:
     """Return who is inside as its members see them, and the horizon of each, by member."""
-    rows = tx.execute(
-        select(stay.c.member, member.c.name, stay.c.role, stay.c.entered, stay.c.horizon)
-        .join(member, member.c.id == stay.c.member)
-        .where(stay.c.sphere == sphere_id)
-        .order_by(stay.c.horizon)
-    ).all()
+    rows = tx.execute(_VIEWS, {"of_sphere": sphere_id}).all()
     shown = [
         MemberView(
             member=row.member,
@@ -107,26 +122,34 @@ def views(tx: Transaction, sphere_id: str) -> tuple[list[MemberView], dict[str, 
 
 def former(tx: Transaction, sphere_id: str, viewer: Stay) -> list[FormerMember]:
     """Return who left and bequeathed under their name something that ``viewer`` may see."""
+    rows = tx.execute(
+        _former(entered=viewer.entered), {"of_sphere": sphere_id, "horizon": viewer.horizon}
+    )
+    return [FormerMember(member=row.member, name=row.name) for row in rows]
+
+
+@cache
+def _former(*, entered: bool) -> Select[tuple[str, str]]:
+    here = bindparam("of_sphere", type_=String)
     visible = exists().where(
-        event.c.sphere == sphere_id,
+        event.c.sphere == here,
         event.c.author == bequest.c.member,
         event.c.alias.is_(None),
         event.c.receipt.is_not(None),
-        seen_by(viewer.horizon, entered=viewer.entered),
+        seen_by(entered=entered),
     )
-    rows = tx.execute(
+    return (
         select(bequest.c.member, member.c.name)
         .join(member, member.c.id == bequest.c.member)
-        .outerjoin(stay, and_(stay.c.sphere == sphere_id, stay.c.member == bequest.c.member))
+        .outerjoin(stay, and_(stay.c.sphere == here, stay.c.member == bequest.c.member))
         .where(
-            bequest.c.sphere == sphere_id,
+            bequest.c.sphere == here,
             bequest.c.form == Bequest.NAMED,
             stay.c.member.is_(None),
             visible,
         )
         .order_by(bequest.c.member)
     )
-    return [FormerMember(member=row.member, name=row.name) for row in rows]
 
 
 def bequeath(tx: Transaction, sphere_id: str, member_id: str, form: Bequest) -> None:

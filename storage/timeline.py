@@ -8,9 +8,19 @@ the order of commits, and a place once taken is never taken again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    bindparam,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from server.domain.facts import Fact, Sphere
 from server.domain.visibility import Stamp, may_hear_of, stamp_of
@@ -21,6 +31,21 @@ from server.protocol.views import Purge
 from storage import sealing
 from storage.database import Transaction
 from storage.schema import event, purge, sphere
+
+#: Beyond every seq of the wire.
+EVERY_SEQ = 2**53
+
+# Statements of the paths that every resuming client takes are built once: building one at each call
+# costs more than running it.
+_PURGES = (
+    select(purge.c.author, purge.c.before, purge.c.concerns)
+    .where(
+        purge.c.sphere == bindparam("of_sphere"),
+        purge.c.seq > bindparam("above"),
+        purge.c.seq >= bindparam("horizon"),
+    )
+    .order_by(purge.c.seq)
+)
 
 
 class Entry(Fact, frozen=True):
@@ -88,17 +113,16 @@ def page(
     PAGE_BYTES_MAX, though never empty for that.
     """
     rising = before is None
-    chosen = (
-        select(event.c.seq, event.c.at, event.c.author, event.c.concerns, event.c.content)
-        .where(event.c.sphere == sphere_id, seen_by(horizon, entered=entered))
-        .order_by(event.c.seq if rising else event.c.seq.desc())
-        .limit(limit + 1)
-    )
-    chosen = chosen.where(event.c.seq > (after or 0)) if rising else chosen
-    chosen = chosen.where(event.c.seq < before) if before is not None else chosen
-    if after is not None and not rising:
-        chosen = chosen.where(event.c.seq > after)
-    rows = tx.execute(chosen).all()
+    rows = tx.execute(
+        _page(rising=rising, entered=entered),
+        {
+            "of_sphere": sphere_id,
+            "horizon": horizon,
+            "above": after or 0,
+            "below": EVERY_SEQ if before is None else before,
+            "most": limit + 1,
+        },
+    ).all()
     cut = _fitting([len(row.content) for row in rows[:limit]])
     contents = [_shown(tx, sphere_id, row, horizon) for row in rows[:cut]]
     return (contents if rising else contents[::-1]), cut < len(rows)
@@ -126,8 +150,24 @@ def _gone(sphere_id: str, seq: int, at: int) -> bytes:
     return codec.store(Erased(sphere=sphere_id, seq=seq, at=at))
 
 
-def seen_by(horizon: int, *, entered: bool) -> ColumnElement[bool]:
-    """Return ``visibility.may_member_see`` as a condition on events."""
+@cache
+def _page(*, rising: bool, entered: bool) -> Select[tuple[int, int, str | None, int | None, bytes]]:
+    return (
+        select(event.c.seq, event.c.at, event.c.author, event.c.concerns, event.c.content)
+        .where(
+            event.c.sphere == bindparam("of_sphere"),
+            event.c.seq > bindparam("above"),
+            event.c.seq < bindparam("below"),
+            seen_by(entered=entered),
+        )
+        .order_by(event.c.seq if rising else event.c.seq.desc())
+        .limit(bindparam("most"))
+    )
+
+
+def seen_by(*, entered: bool) -> ColumnElement[bool]:
+    """Return ``visibility.may_member_see`` as a condition on events, for a bound ``horizon``."""
+    horizon: BindParameter[int] = bindparam("horizon")
     if entered:
         return event.c.seq >= horizon
     return or_(event.c.seq >= horizon, event.c.stamp.bitwise_and(int(Stamp.NEWCOMERS)) != 0)
@@ -162,11 +202,7 @@ def record_purge(
 
 def purges(tx: Transaction, sphere_id: str, *, horizon: int, after: int) -> list[Purge]:
     """Return what a client that holds the timeline up to ``after`` must forget."""
-    rows = tx.execute(
-        select(purge.c.author, purge.c.before, purge.c.concerns)
-        .where(purge.c.sphere == sphere_id, purge.c.seq > after, purge.c.seq >= horizon)
-        .order_by(purge.c.seq)
-    )
+    rows = tx.execute(_PURGES, {"of_sphere": sphere_id, "above": after, "horizon": horizon})
     return [
         Purge(author=row.author, before=row.before)
         for row in rows
