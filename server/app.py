@@ -21,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server import errors, logs
+from server.administration.foreman import Foreman
 from server.auth.accounts import Accounts
 from server.auth.deadlines import DeadlineTimer
 from server.auth.live import LiveSessions
@@ -43,7 +44,8 @@ from server.http.refusals import HANDLERS, Guard
 from server.http.routes import routes
 from server.settings import Settings
 from storage import migrations
-from storage.database import Database
+from storage.charge import Charge
+from storage.database import Database, Misconfigured
 from storage.erasure import Eraser
 from storage.keyring import Keyring
 
@@ -54,6 +56,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _log = structlog.get_logger(__name__)
 
+#: Seconds to wait for a command of administration that has charge of the database.
+CHARGE_TIMEOUT_S = 10.0
 #: For TLS 1.2: forward secrecy and authenticated encryption only; those of TLS 1.3 all are so.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
@@ -69,6 +73,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Accounts
     deadlines: DeadlineTimer
     writer: Writer
+    foreman: Foreman
+    charge: Charge
     services: Services
     doors: Doors
     links: LinkLimits
@@ -111,6 +117,8 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
         ),
         deadlines=DeadlineTimer(live, clock),
         writer=writer,
+        foreman=Foreman(database, writer, live, clock, every_s=settings.errands_every_s),
+        charge=Charge(database.path),
         services=Services(
             database=database,
             writer=writer,
@@ -205,10 +213,12 @@ def _routes(parts: Parts, people: Connect, bots: Connect) -> list[Route]:
 async def running(parts: Parts) -> AsyncIterator[None]:
     """Start the parts; at the end finish what is under way, and stop them."""
     asyncio.get_running_loop().set_exception_handler(logs.on_loop_exception)
+    await _take_charge(parts.charge)
     await parts.database.write(migrations.upgrade)
     await parts.eraser.scrub()
     parts.writer.start()
     parts.deadlines.start()
+    parts.foreman.start()
     chores = [asyncio.create_task(chore(parts)) for chore in (_note, _scrub)]
     gc.collect()
     gc.freeze()  # what is there now stays: full collections need not look at it again
@@ -219,12 +229,24 @@ async def running(parts: Parts) -> AsyncIterator[None]:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
         parts.deadlines.stop()
+        await parts.foreman.stop()
         await parts.writer.stop()
         with suppress(errors.StorageUnavailable):
             await parts.accounts.note_seen()
         parts.passwords.close()
         await parts.eraser.scrub()
         await parts.database.close()
+        parts.charge.leave()
+
+
+async def _take_charge(charge: Charge) -> None:
+    """Take charge of the database; a command that has it is done soon. Raises Misconfigured."""
+    try:
+        async with asyncio.timeout(CHARGE_TIMEOUT_S):
+            while not charge.take():  # noqa: ASYNC110  # another process lets it go
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise Misconfigured("Another server is in charge of this database.") from None
 
 
 async def _note(parts: Parts) -> None:
@@ -240,7 +262,7 @@ async def _note(parts: Parts) -> None:
 
 async def _scrub(parts: Parts) -> None:
     """Finish erasures that something held up."""
-    while True:
+    while True:  # what holds them up is another process, which tells nobody
         await asyncio.sleep(SCRUB_EVERY_S)
         if parts.eraser.pending:
             await parts.eraser.scrub()

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from server import __version__, demo, egress, logs
+from server.administration import commands as administration
 from server.app import Parts, application, compose, uvicorn_config
 from server.operations import open_files
 from server.operations.commands import register
@@ -145,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument(
         "--demo", action="store_true", help="make a small organisation to try things with"
     )
+    administration.register(commands, shared)
     register(commands, shared)
     return parser
 

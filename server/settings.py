@@ -76,6 +76,11 @@ class Settings(BaseSettings):
     )
     subscriptions_max: int = _bound(500, "Spheres that one connection may subscribe to.")
     hello_timeout_s: float = _bound(10, "Seconds from the handshake to a valid hello.", least=0.1)
+    http_connections_per_address_max: int = _bound(
+        500,
+        "Connections from one network address that are no WebSockets (yet): silent ones must not"
+        " keep others out, and a proxy keeps some hundreds.",
+    )
     http_head_bytes_max: int = _bound(
         32_768, "Bytes of a request's head: twice what browsers send at most.", least=4_096
     )
@@ -153,6 +158,13 @@ class Settings(BaseSettings):
     )
     seen_every_s: float = _bound(
         30, "Seconds between notes of session activity in the store.", least=0.05
+    )
+    errands_every_s: float = _bound(
+        0.5,
+        "Seconds between looks at what the command line asks: half of the second in which a"
+        " tightened policy must reach open sockets.",
+        least=0.01,
+        most=60,
     )
     http_body_bytes_max: int = _bound(
         131_072, "Bytes of an HTTP request's body: a body in JSON escapes.", least=1_024

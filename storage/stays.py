@@ -166,14 +166,6 @@ def forget_bequest(tx: Transaction, sphere_id: str, member_id: str) -> None:
     tx.execute(delete(bequest).where(bequest.c.sphere == sphere_id, bequest.c.member == member_id))
 
 
-def bequest_of(tx: Transaction, sphere_id: str, member_id: str) -> Bequest | None:
-    """Return what a member, present or former, leaves behind in a sphere, if they ever said."""
-    form = tx.execute(
-        select(bequest.c.form).where(bequest.c.sphere == sphere_id, bequest.c.member == member_id)
-    ).scalar_one_or_none()
-    return Bequest(form) if form else None
-
-
 def count_of_sphere(tx: Transaction, sphere_id: str) -> int:
     """Return how many are inside a sphere."""
     return tx.execute(

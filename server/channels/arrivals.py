@@ -41,6 +41,7 @@ def invite(tx: Transaction, request: Request[Invite]) -> Outcome:
     check_administrator(standing)
     assert standing is not None
     done = Done(id=command.id)
+    spheres.touch(tx, command.sphere)
     guest = _guest(tx, command, standing.member.organisation)
     if guest is None or stays.one(tx, command.sphere, guest.id) is not None:
         return Outcome(reply=done)

@@ -144,10 +144,7 @@ def bequeath(tx: Transaction, request: Request[Bequeath]) -> Outcome:
     if standing is None:
         raise errors.NotFound
     stay = standing.stay
-    if stay is None and (
-        command.form is not Bequest.NONE
-        or stays.bequest_of(tx, command.sphere, request.member.id) is None
-    ):
+    if stay is None and (command.form is not Bequest.NONE or standing.bequest is None):
         raise errors.NotFound
     entries: tuple[Entry, ...] = ()
     if command.form is Bequest.NONE:

@@ -164,8 +164,7 @@ class Hub:
         if publication.notices:
             self.flush()  # a manager's own devices hear of the entry after everybody else
         for member, notice in publication.notices:
-            for listener in tuple(self._listeners.get(member, ())):
-                listener.notify(notice)
+            self._notify(member, notice)
         for hidden in publication.hidden:
             self._hide(hidden)
 
@@ -215,7 +214,15 @@ class Hub:
                     and who.role is not MemberRole.VISITOR
                     and member not in hidden.inside
                 ):
-                    listener.notify(notice)
+                    self._notify(member, notice)
+                    break
+
+    def _notify(self, member: str, notice: Notice) -> None:
+        """Tell a member; what they were about to be told of all their spheres is out of date."""
+        for reading in self._readings.get((EVERY_SPHERE, member), ()):
+            reading.void = True
+        for listener in tuple(self._listeners.get(member, ())):
+            listener.notify(notice)
 
     def _close_if_empty(self, sphere: str, room: Room) -> None:
         if room.empty and self._rooms.get(sphere) is room:

@@ -58,6 +58,14 @@ def _size(item: _Post | _Act) -> int:
     return item.draft.size if isinstance(item, _Post) else 0
 
 
+def _answer(item: _Post | _Act, result: Result) -> None:
+    """Answer one write; a connection that cannot take its answer is its own affair."""
+    try:
+        item.done(result)
+    except Exception as bug:  # noqa: BLE001  # the writer must outlive it
+        _log.error("answer_failed", error=type(bug).__name__)
+
+
 class Writer:
     """Takes writes from every connection of this node, one transaction after the other."""
 
@@ -76,6 +84,7 @@ class Writer:
         self._limits = limits
         self._queue: deque[_Post | _Act] = deque()
         self._bytes = 0
+        self._turning: list[_Post | _Act] = []  #: taken, not yet answered
         self._wake: asyncio.Future[None] | None = None
         self._settled: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -94,8 +103,8 @@ class Writer:
             if not done:
                 self._task.cancel()
                 await asyncio.wait([self._task])
-        for item in self._take_all():
-            item.done(errors.GoingAway())
+        for item in (*self._turning, *self._take_all()):
+            _answer(item, errors.GoingAway())
 
     @property
     def depth(self) -> int:
@@ -166,7 +175,7 @@ class Writer:
 
     async def _turn(self) -> None:
         """Commit, publish and answer the next batch of posts, or the next action."""
-        items = self._next()
+        items = self._turning = self._next()
         head = items[0]
         if isinstance(head, _Act):
             results = [await self._commit_act(head)]
@@ -176,9 +185,17 @@ class Writer:
             if isinstance(result, Outcome):
                 self._publish(result)
         if any(isinstance(result, Outcome) and result.erased for result in results):
-            await self._eraser.scrub(retry=False)
+            await self._scrub()
+        self._turning = []
         for item, result in zip(items, results, strict=True):
-            item.done(result)
+            _answer(item, result)
+
+    async def _scrub(self) -> None:
+        """Finish an erasure; what cannot be finished now stays pending."""
+        try:
+            await self._eraser.scrub(retry=False)
+        except Exception as bug:  # noqa: BLE001  # the writer must outlive it
+            _log.error("erasure_postponed", error=type(bug).__name__)
 
     def _publish(self, outcome: Outcome) -> None:
         """Publish a commit. It is durable whatever becomes of this: clients see gaps in seq."""

@@ -54,3 +54,4 @@ class Standing(Fact, frozen=True):
     sphere: Sphere
     stay: Stay | None
     invited: bool
+    bequest: Bequest | None = None  #: what they said they leave behind, in this or an earlier stay

@@ -11,6 +11,8 @@ import unicodedata
 from server import errors
 from server.protocol.scalars import NAME_CHARS_MAX
 
+#: The longest address: what mail allows (RFC 5321).
+ADDRESS_CHARS_MAX = 254
 #: Unicode categories that never belong in a name: controls, formats (bidirectional overrides,
 #: zero width), surrogates, private use, unassigned, line and paragraph separators.
 _REFUSED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -39,6 +41,20 @@ def check_name(name: str) -> str:
         raise errors.InvalidField("A name must hold something that shows.")
     if len(clean) > NAME_CHARS_MAX:
         raise errors.InvalidField(f"A name has at most {NAME_CHARS_MAX} characters.")
+    return clean
+
+
+def check_address(address: str) -> str:
+    """Return an address to sign in with, as typed, without outer spaces.
+
+    Raises InvalidField when it is too short, too long, or holds a space or what does not show. It
+    need not be an e-mail address: nothing is ever sent to it.
+    """
+    clean = address.strip()
+    if not 3 <= len(clean) <= ADDRESS_CHARS_MAX:
+        raise errors.InvalidField(f"An address has from 3 to {ADDRESS_CHARS_MAX} characters.")
+    if any(character.isspace() or not _shows(character) for character in clean):
+        raise errors.InvalidField("An address holds no spaces, and nothing that does not show.")
     return clean
 
 

@@ -36,6 +36,9 @@ from server.protocol.framing import Parcel
 from storage import sessions
 from storage.database import Transaction
 
+#: How often a list is read again because it changed meanwhile.
+LISTINGS_MAX = 10
+
 _log = structlog.get_logger(__name__)
 
 
@@ -276,13 +279,14 @@ class Connection(Speaker):
         )
 
     async def on_list(self, command: commands.ListSpheres) -> replies.Reply:
-        """List again when a sphere was left meanwhile: it may be in what was read."""
+        """List again when the list changed while it was read."""
         services = self._services
-        while True:
+        for _ in range(LISTINGS_MAX):
             with services.hub.reading(EVERY_SPHERE, self) as watch:
                 found = await services.database.read(spheres.listing, self._request(command))
                 if not watch.void:
                     return found
+        raise errors.Busy("Your spheres change faster than they can be listed.", retry_after_ms=500)
 
     async def _act(self, command: commands.Command) -> replies.Reply | None:
         act = WRITES.get(type(command))

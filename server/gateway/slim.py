@@ -15,6 +15,7 @@ import socket
 import struct
 import sys
 from array import array
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum
@@ -480,6 +481,7 @@ def slim_protocols(limits: LinkLimits) -> SlimProtocols:
     class Http(SlimHttpProtocol):
         limits = bounds
         wheel = ring
+        sockets: ClassVar[Counter[str]] = Counter()
 
     class Slim(SlimProtocol):
         __slots__ = ()

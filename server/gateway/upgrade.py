@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
 from typing import ClassVar, cast
 
 import httptools
@@ -16,7 +17,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.gateway.link import LinkLimits
 from server.gateway.wheel import Member, Wheel, wheel_for
-
 
 _HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -29,9 +29,11 @@ class SlimHttpProtocol(HttpToolsProtocol):
 
     limits: ClassVar[LinkLimits] = LinkLimits()
     wheel: ClassVar[Wheel] = wheel_for(limits)
+    sockets: ClassVar[Counter[str]] = Counter()
 
     seat: set[Member] | None = None
     _read: bytes = b""
+    _address: str | None = None
     _in_head = False
     _head_bytes = 0
 
@@ -39,11 +41,24 @@ class SlimHttpProtocol(HttpToolsProtocol):
         """Give the first request its deadline: uvicorn waits for it for ever."""
         super().connection_made(transport)
         self.wheel.appoint(self, self.limits.handshake_timeout_s)
+        self._address = self.client[0] if self.client else ""
+        self.sockets[self._address] += 1
+        if self.sockets[self._address] > self.limits.http_connections_per_address_max:
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadline."""
+        self._leave()
         self.wheel.forget(self)
         super().connection_lost(exc)
+
+    def _leave(self) -> None:
+        """Count this connection no more: it is gone, or a WebSocket, which others count."""
+        address, self._address = self._address, None
+        if address is not None:
+            self.sockets[address] -= 1
+            if not self.sockets[address]:
+                del self.sockets[address]
 
     def data_received(self, data: bytes) -> None:
         """Keep what was read for as long as it is being parsed; hang up on a head without end."""
@@ -95,6 +110,7 @@ class SlimHttpProtocol(HttpToolsProtocol):
         head = upgrade.args[0] if isinstance(upgrade, httptools.HttpParserUpgrade) else None
         transport, rest = self.transport, b"" if head is None else self._read[head:]
         super().handle_websocket_upgrade()
+        self._leave()
         self.wheel.forget(self)
         del self.parser, self.scope, self.headers, self.flow  # they refer to each other, and back
         if rest and not transport.is_closing():

@@ -1,0 +1,84 @@
+"""Membership: what becomes of somebody's stays when their membership ends, or their role changes.
+
+Invariant: nobody is inside a sphere without being a member of its organisation, and nobody who
+entered as a manager stays inside when they are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from server import errors
+from server.channels.departures import Departure, depart
+from server.channels.outcome import Publication
+from server.domain.facts import Member, Sphere, Stay
+from server.protocol.scalars import MemberRole, Parting
+from server.protocol.views import Certificate
+from storage import members, sessions, spheres
+from storage.database import Transaction
+
+
+class Parted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the end of a membership, or of an office, did."""
+
+    certificates: list[Certificate]
+    publication: Publication
+    ended: list[str]  #: sessions
+
+
+def dismiss(tx: Transaction, member_id: str, how: Parting, now: int) -> Parted:
+    """End a membership: the member leaves every sphere, and takes along what they wrote.
+
+    Raises NotFound.
+    """
+    _present(tx, member_id)
+    parted = _depart(tx, spheres.of_member(tx, member_id), how, now)
+    ended = sessions.end_of_member(tx, member_id)
+    members.part(tx, member_id)
+    return msgspec.structs.replace(parted, ended=ended)
+
+
+def change_role(tx: Transaction, member_id: str, role: MemberRole, now: int) -> Parted:
+    """Give a member another role; their sessions end, so that every device learns of it.
+
+    Who is a manager no more is out of the spheres that they entered as one. Raises NotFound.
+    """
+    before = _present(tx, member_id)
+    if before.role is role:
+        return Parted(certificates=[], publication=Publication(), ended=[])
+    entered: list[tuple[Sphere, Stay]] = []
+    if before.role is MemberRole.MANAGER:
+        entered = [pair for pair in spheres.of_member(tx, member_id) if pair[1].entered]
+    parted = _depart(tx, entered, Parting.REMOVED, now)
+    members.set_role(tx, member_id=member_id, role=role)
+    return msgspec.structs.replace(parted, ended=sessions.end_of_member(tx, member_id))
+
+
+def _present(tx: Transaction, member_id: str) -> Member:
+    member = members.get(tx, member_id)
+    if member is None:
+        raise errors.NotFound
+    return member
+
+
+def _depart(
+    tx: Transaction, inside: Iterable[tuple[Sphere, Stay]], how: Parting, now: int
+) -> Parted:
+    gone = [depart(tx, sphere, stay, how, now) for sphere, stay in inside]
+    return Parted(
+        certificates=[one.certificate for one in gone], publication=_together(gone), ended=[]
+    )
+
+
+def _together(gone: list[Departure]) -> Publication:
+    """Return everything that every node must hear, departures first."""
+    every = [one.publication for one in gone]
+    return Publication(
+        departures=tuple(item for one in every for item in one.departures),
+        revoked=tuple(item for one in every for item in one.revoked),
+        entries=tuple(item for one in every for item in one.entries),
+        notices=tuple(item for one in every for item in one.notices),
+        hidden=tuple(item for one in every for item in one.hidden),
+    )
