@@ -1,0 +1,35 @@
+"""Pairs: which reply answers which command, unless it is refused.
+
+Beside the dispatch table, which says who answers but not with what. Invariant: every command of
+the protocol stands here once (a test compares), so that none goes undocumented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from server.protocol import commands, replies
+
+REPLIES: Final[Mapping[type[commands.Command], type[replies.Reply]]] = {
+    commands.Hello: replies.Welcome,
+    commands.ListSpheres: replies.Spheres,
+    commands.Subscribe: replies.Subscribed,
+    commands.Unsubscribe: replies.Done,
+    commands.Post: replies.Posted,
+    commands.GetHistory: replies.Page,
+    commands.Create: replies.Inside,
+    commands.Configure: replies.Done,
+    commands.Invite: replies.Done,
+    commands.InviteVisitor: replies.InvitationToken,
+    commands.Decline: replies.Done,
+    commands.Join: replies.Inside,
+    commands.Leave: replies.Left,
+    commands.Remove: replies.Done,
+    commands.Appoint: replies.Done,
+    commands.Bequeath: replies.Done,
+    commands.Oversee: replies.Overview,
+    commands.Enter: replies.Inside,
+    commands.InstallConnector: replies.ConnectorToken,
+    commands.RevokeConnector: replies.Done,
+}
