@@ -111,7 +111,7 @@ class Settings(BaseSettings):
         2_000, "Steady posts per second of one connection: people are slower, bridges are not."
     )
     refusals_max: int = _bound(
-        1_000, "Refusals for speed or form in a row before the connection is closed."
+        1_000, "Refusals in a row, without one command understood, before the connection is closed."
     )
     connector_posts_per_second: float = _bound(20, "Steady posts per second of one connector.")
     connector_posts_burst: int = _bound(100, "Posts at once of one connector: a build's outcome.")

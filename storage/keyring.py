@@ -62,6 +62,10 @@ class Keyring:
         assert cipher is not None, "sealing under a key that was destroyed"
         return key_id + nonce + cipher.encrypt(nonce, words, place)
 
+    def has(self, key_id: bytes) -> bool:
+        """Say whether a key is there to seal with."""
+        return self._cipher(key_id) is not None
+
     def receipt(self, key_id: bytes, client_id: str) -> str:
         """Return what stands for a client's id of a message: without the key, it says nothing.
 

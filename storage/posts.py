@@ -85,7 +85,7 @@ def _add_standings(tx: Transaction, pairs: Collection[tuple[str, str]], found: F
         found.standings[row[0], id_] = Standing(
             member=member, sphere=_sphere(row), stay=stay, invited=False
         )
-        found.keys[row[0], id_] = row[8] or sealing.current_key(tx, row[0], id_)
+        found.keys[row[0], id_] = _key(tx, row[0], id_, row[8])
 
 
 def _add_connectors(tx: Transaction, ids: Collection[str], found: Facts) -> None:
@@ -93,7 +93,13 @@ def _add_connectors(tx: Transaction, ids: Collection[str], found: Facts) -> None
         id_, name, installed_by = row[9:]
         connector = Connector(id=id_, sphere=row[0], name=name, installed_by=installed_by)
         found.connectors[id_] = connector, _sphere(row)
-        found.keys[row[0], id_] = row[8] or sealing.current_key(tx, row[0], id_)
+        found.keys[row[0], id_] = _key(tx, row[0], id_, row[8])
+
+
+def _key(tx: Transaction, sphere_id: str, author: str, found: bytes | None) -> bytes:
+    if found is not None and sealing.keyring(tx).has(found):
+        return found
+    return sealing.current_key(tx, sphere_id, author)
 
 
 def receipts(

@@ -37,9 +37,13 @@ def current_key(tx: Transaction, sphere_id: str, author: str) -> bytes:
             author_key.c.current,
         )
     ).scalar_one_or_none()
+    ring = keyring(tx)
     if found is not None:
-        return found
-    drawn = keyring(tx).create()
+        if ring.has(found):
+            return found
+        # An older backup of the data was restored: what this key sealed is gone, and stays so.
+        lay_by(tx, sphere_id, author)
+    drawn = ring.create()
     tx.execute(insert(author_key).values(key=drawn, sphere=sphere_id, author=author, current=True))
     return drawn
 

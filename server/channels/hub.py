@@ -22,7 +22,13 @@ from server.channels.outcome import Hidden, Publication
 from server.channels.room import Reading, Room, Subscriber
 from server.domain.facts import Member
 from server.protocol.close import Close
-from server.protocol.events import Notice, SphereForgotten
+from server.protocol.events import (
+    BequestWithdrawn,
+    ManagerLeft,
+    MemberLeft,
+    Notice,
+    SphereForgotten,
+)
 from server.protocol.scalars import MemberRole
 from storage.timeline import Entry
 
@@ -31,8 +37,10 @@ T = TypeVar("T")
 #: Bytes of one sphere's events that are handed on before the turn of the loop ends: a reader's
 #: high-water mark, so that one turn fills no outbox.
 TURN_BYTES_MAX = 65_536
-#: For a reading that spans all spheres of a member: any departure voids it.
+#: For a reading that spans all spheres of a member.
 EVERY_SPHERE = ""
+#: Events after which words read before are erased.
+ERASURES = (MemberLeft, ManagerLeft, BequestWithdrawn)
 
 
 class Listener(Subscriber, Protocol):
@@ -63,7 +71,7 @@ class Hub:
     def __init__(self, call_soon: Callable[[Callable[[], None]], object] | None = None) -> None:
         self._call_soon = call_soon
         self._rooms: dict[str, Room] = {}
-        self._readings: dict[tuple[str, str], set[Reading]] = {}
+        self._readings: dict[str, set[Reading]] = {}
         self._listeners: dict[str, dict[Listener, None]] = {}
         self._bots: dict[str, dict[Bot, None]] = {}
         self._talking: list[Room] = []
@@ -94,14 +102,13 @@ class Hub:
     def reading(self, sphere: str, listener: Listener) -> Iterator[Reading]:
         """Watch a read of a sphere's content; check ``reading`` before handing it over."""
         reading = Reading(sphere, listener)
-        key = sphere, listener.member.id
-        self._readings.setdefault(key, set()).add(reading)
+        self._readings.setdefault(sphere, set()).add(reading)
         try:
             yield reading
         finally:
-            self._readings[key].discard(reading)
-            if not self._readings[key]:
-                del self._readings[key]
+            self._readings[sphere].discard(reading)
+            if not self._readings[sphere]:
+                del self._readings[sphere]
 
     def check_reading(self, reading: Reading) -> None:
         """Raise NotFound when the reader has left since, or the roster does not know them.
@@ -175,9 +182,10 @@ class Hub:
             room.flush()
 
     def _depart(self, sphere: str, member: str) -> None:
-        for key in ((sphere, member), (EVERY_SPHERE, member)):
-            for reading in self._readings.get(key, ()):
+        for reading in self._readings.get(sphere, ()):
+            if reading.subscriber.member.id == member:
                 reading.void = True
+        self._outdate(EVERY_SPHERE, member)
         room = self._rooms.get(sphere)
         if room is not None:
             room.flush()
@@ -188,7 +196,15 @@ class Hub:
         if room is not None:
             self._close_if_empty(sphere, room)
 
+    def _outdate(self, sphere: str, member: str | None = None) -> None:
+        """Have what is being read of a sphere (by one member) read again."""
+        for reading in self._readings.get(sphere, ()):
+            if member is None or reading.subscriber.member.id == member:
+                reading.outdated = True
+
     def _speak(self, entry: Entry) -> None:
+        if isinstance(entry.event, ERASURES):
+            self._outdate(entry.event.sphere)  # it may hold what is erased by now
         room = self._rooms.get(entry.event.sphere)
         if room is None:
             return
@@ -219,8 +235,7 @@ class Hub:
 
     def _notify(self, member: str, notice: Notice) -> None:
         """Tell a member; what they were about to be told of all their spheres is out of date."""
-        for reading in self._readings.get((EVERY_SPHERE, member), ()):
-            reading.void = True
+        self._outdate(EVERY_SPHERE, member)
         for listener in tuple(self._listeners.get(member, ())):
             listener.notify(notice)
 

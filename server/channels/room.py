@@ -42,13 +42,14 @@ class Subscriber(Protocol):
 class Reading:
     """A look at the store under way, and what happened since it began."""
 
-    __slots__ = ("kept", "overrun", "sphere", "subscriber", "void")
+    __slots__ = ("kept", "outdated", "overrun", "sphere", "subscriber", "void")
 
     def __init__(self, sphere: str, subscriber: Subscriber) -> None:
         self.sphere = sphere
         self.subscriber = subscriber
         self.kept: list[Entry] = []
         self.overrun = False
+        self.outdated = False  #: something of it was erased or changed since: read it again
         self.void = False  #: the reader is out: what was read may not be handed over
 
     def keep(self, entry: Entry) -> None:

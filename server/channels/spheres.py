@@ -140,7 +140,8 @@ def _hidden(tx: Transaction, before: Sphere, after: Sphere) -> tuple[Hidden, ...
     """Return what outsiders must forget: a sphere that they could discover, and no longer can."""
     if not is_discoverable(before) or is_discoverable(after):
         return ()
-    inside = frozenset(stay.member for stay in stays.of_sphere(tx, after.id))
+    called = invitations.of_sphere(tx, after.id)  # their invitations stand
+    inside = frozenset([stay.member for stay in stays.of_sphere(tx, after.id)] + called)
     return (Hidden(organisation=after.organisation, sphere=after.id, inside=inside),)
 
 

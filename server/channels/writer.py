@@ -34,6 +34,12 @@ Done = Callable[[Result], None]
 _log = structlog.get_logger(__name__)
 
 
+#: What is told of a write that was under way when the server had to stop.
+OUTCOME_UNKNOWN = (
+    "The server is stopping: whether this was done is not known. Connect again, and send it again."
+)
+
+
 class WriterLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of the queue and of one transaction; reasons in the settings."""
 
@@ -103,7 +109,9 @@ class Writer:
             if not done:
                 self._task.cancel()
                 await asyncio.wait([self._task])
-        for item in (*self._turning, *self._take_all()):
+        for item in self._turning:
+            _answer(item, errors.GoingAway(OUTCOME_UNKNOWN))
+        for item in self._take_all():
             _answer(item, errors.GoingAway())
 
     @property

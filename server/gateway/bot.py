@@ -22,6 +22,7 @@ from server.protocol.close import Close
 from server.protocol.codec import CONNECTOR_COMMANDS, Encoding
 from server.protocol.connector import Accepted, AnyConnectorCommand, Bring, ConnectorHello
 from storage import connectors
+from storage.connectors import Connector
 
 
 class BotConnection(Speaker):
@@ -80,9 +81,7 @@ class BotConnection(Speaker):
     async def _hello(self, command: ConnectorHello) -> None:
         digest = self._digest if command.token is None else tokens.digest(command.token)
         try:
-            found = (
-                await self._services.database.read(connectors.by_digest, digest) if digest else None
-            )
+            found = None if digest is None else await self._attach(digest)
         except errors.Refusal as refusal:
             self._refuse(command.id, refusal)
             return
@@ -92,9 +91,17 @@ class BotConnection(Speaker):
             self.end(Close.CONNECTOR_REVOKED)
         elif not self.link.closed:
             self._greeted()
-            self._connector = found.id
-            self._services.hub.plug(found.id, self)
             self._reply(Accepted(id=command.id))
+
+    async def _attach(self, digest: bytes) -> Connector | None:
+        """Hear of the connector's death from now on; look again whether it happened meanwhile."""
+        services = self._services
+        found = await services.database.read(connectors.by_digest, digest)
+        if found is None or self.link.closed:
+            return None
+        self._connector = found.id
+        services.hub.plug(found.id, self)
+        return await services.database.read(connectors.by_digest, digest)
 
     def _bring(self, command: Bring) -> None:
         if self._connector is None:

@@ -155,7 +155,12 @@ async def _deny(scope: Scope, send: Send, refusal: errors.Refusal) -> None:
         headers = [
             (b"content-type", b"text/plain; charset=utf-8"),
             (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
         ]
+        if refusal.retry_after_ms is not None:
+            seconds = -(-refusal.retry_after_ms // 1000)
+            headers.append((b"retry-after", str(seconds).encode()))
         start = {"status": refusal.status, "headers": headers}
         await send({"type": "websocket.http.response.start", **start})
         await send({"type": "websocket.http.response.body", "body": body})

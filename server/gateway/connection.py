@@ -36,8 +36,9 @@ from server.protocol.framing import Parcel
 from storage import sessions
 from storage.database import Transaction
 
-#: How often a list is read again because it changed meanwhile.
-LISTINGS_MAX = 10
+#: How often something is read again because it changed meanwhile.
+READINGS_MAX = 10
+_CHANGING = "What you ask for changes faster than it can be read."
 
 _log = structlog.get_logger(__name__)
 
@@ -281,12 +282,12 @@ class Connection(Speaker):
     async def on_list(self, command: commands.ListSpheres) -> replies.Reply:
         """List again when the list changed while it was read."""
         services = self._services
-        for _ in range(LISTINGS_MAX):
+        for _ in range(READINGS_MAX):
             with services.hub.reading(EVERY_SPHERE, self) as watch:
                 found = await services.database.read(spheres.listing, self._request(command))
-                if not watch.void:
+                if not watch.outdated:
                     return found
-        raise errors.Busy("Your spheres change faster than they can be listed.", retry_after_ms=500)
+        raise errors.Busy(_CHANGING, retry_after_ms=500)
 
     async def _act(self, command: commands.Command) -> replies.Reply | None:
         act = WRITES.get(type(command))
@@ -341,15 +342,26 @@ class Connection(Speaker):
         return replies.Done(id=command.id)
 
     async def on_history(self, command: commands.GetHistory) -> None:
-        """Reply with a page, unless the reader is out by the time that it was read."""
+        """Reply with a page, unless the reader is out by the time that it was read.
+
+        It is read again when something of the sphere was erased meanwhile: words do not arrive
+        after the news that they are gone.
+        """
         services = self._services
-        with services.hub.reading(command.sphere, self) as watch:
-            found = await services.database.read(reading.history, self._request(command))
-            await self._announced(entered=found.entered)
-            services.hub.check_reading(watch)
-            events = [stored_as(self.encoding, content) for content in found.contents]
-            self._reply(replies.Page(id=command.id, events=events, more=found.more))
-            self._flush()
+        for _ in range(READINGS_MAX):
+            with services.hub.reading(command.sphere, self) as watch:
+                found = await services.database.read(reading.history, self._request(command))
+                await self._announced(entered=found.entered)
+                services.hub.check_reading(watch)
+                if not watch.outdated:
+                    self._hand_over(command, found)
+                    return
+        raise errors.Busy(_CHANGING, retry_after_ms=500)
+
+    def _hand_over(self, command: commands.GetHistory, found: reading.Extract) -> None:
+        events = [stored_as(self.encoding, content) for content in found.contents]
+        self._reply(replies.Page(id=command.id, events=events, more=found.more))
+        self._flush()
 
     def _request(self, command: commands.Command) -> Request[Any]:
         return Request(

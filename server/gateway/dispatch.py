@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from server.channels import arrivals, connectors, departures, spheres
+from server.channels import arrivals, connectors, departures, guests, spheres
 from server.channels.outcome import Outcome, Request
 from server.protocol import commands
 from server.protocol.replies import Reply
@@ -19,6 +19,7 @@ WRITES: Final[Mapping[type[commands.Command], Callable[[Transaction, Request[Any
     commands.Create: spheres.create,
     commands.Configure: spheres.configure,
     commands.Invite: arrivals.invite,
+    commands.InviteVisitor: guests.invite,
     commands.Decline: arrivals.decline,
     commands.Join: arrivals.join,
     commands.Enter: arrivals.enter,

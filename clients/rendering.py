@@ -1,0 +1,223 @@
+"""Rendering: events, spheres and people as lines for a person.
+
+Pure. What others wrote passes through ``safe_text``; what this client says by itself stands between
+dashes, and a second line of a message is indented behind a bar, so that no message can pass for
+an announcement. Invariant: each line returned is harmless for a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+from typing import Any, Final
+
+from clients.roster import Roster
+from clients.safe_text import safe_line, safe_lines, safe_name
+from clients.wire import Frame
+
+_INDENT: Final = "      | "
+
+_KEPT: Final = {
+    "none": "their messages are erased",
+    "named": "their messages stay, under their name",
+    "anonymous": "their messages stay, as those of a former member (/history shows them)",
+}
+AUDIENCES: Final = {
+    "closed": "closed: by invitation",
+    "open": "open: any member of the organisation may join",
+    "public": "public: anyone may read, without an account",
+}
+HISTORIES: Final = {
+    "hidden": "history hidden from newcomers",
+    "visible": "history visible to newcomers",
+}
+_DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS: Final = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+
+
+def render(event: Frame, roster: Roster, zone: tzinfo | None = None) -> list[str]:
+    """Return ``event`` as lines; times are those of ``zone``, or of this machine."""
+    write = _WRITERS.get(event["type"])
+    if write is None:
+        kind = safe_line(event["type"])
+        return [announce(f"Something happened that this client does not know: {kind}")]
+    return write(event, roster, zone)
+
+
+def announce(sentence: str) -> str:
+    """Return a line that this client says by itself."""
+    return f"-- {sentence} --"
+
+
+def moment(at: int, zone: tzinfo | None = None) -> str:
+    """Return a date of the wire as a day and an hour."""
+    there = datetime.fromtimestamp(at / 1000, tz=zone).astimezone(zone)
+    return f"{day(at, zone)}, {there:%H:%M}"
+
+
+def day(at: int, zone: tzinfo | None = None) -> str:
+    """Return the day of a date of the wire, in words, whatever the locale."""
+    there = datetime.fromtimestamp(at / 1000, tz=zone).astimezone(zone)
+    return f"{_DAYS[there.weekday()]} {there.day} {_MONTHS[there.month - 1]} {there.year}"
+
+
+def destination(sphere: Any) -> str:
+    """Return where a post would go: what the sender must have seen."""
+    return (
+        f"«{safe_name(sphere['name'])}» ({AUDIENCES.get(sphere['audience'], 'audience unknown')};"
+        f" {HISTORIES.get(sphere['history'], 'history unknown')})"
+    )
+
+
+def prompt(sphere: Any) -> str:
+    """Return the prompt of a line that would be shared in ``sphere``."""
+    audience = sphere["audience"]
+    wider = "" if audience == "closed" else f" ({safe_line(audience)})"
+    return f"Share in {safe_name(sphere['name'])}{wider}> "
+
+
+def sphere(view: Frame) -> str:
+    """Return a sphere of mine as one line of a list."""
+    marks = [view["audience"], view["role"]]
+    marks += ["listed"] if view["listed"] else []
+    marks += ["entered"] if view["entered"] else []
+    return f"{sphere_name(view)}  ({', '.join(map(safe_line, marks))})"
+
+
+def invitation(view: Frame) -> str:
+    """Return an invitation as one line of a list."""
+    return f"{sphere_name(view)}  (invited by {safe_name(view['by'])})"
+
+
+def open_sphere(view: Frame) -> str:
+    """Return a sphere that I may join as one line of a list."""
+    return f"{sphere_name(view)}  ({safe_line(view['audience'])}: I may join)"
+
+
+def sphere_name(view: Frame) -> str:
+    """Return a sphere's id and name."""
+    return f"{safe_line(view['sphere'])}  {safe_name(view['name'])}"
+
+
+def connector(view: Frame, roster: Roster) -> str:
+    """Return a bot as one line of a list."""
+    by = roster.name(view["installed_by"])
+    return f"{safe_line(view['connector'])}  {safe_name(view['name'])}  (bot, installed by {by})"
+
+
+def member(view: Frame) -> str:
+    """Return a member as one line of a list."""
+    marks = [view["role"]]
+    if view["entered"]:
+        marks.append("manager who entered")
+    said = ", ".join(map(safe_line, marks))
+    return f"{safe_line(view['member'])}  {safe_name(view['name'])}  ({said})"
+
+
+def certificate(view: Frame) -> list[str]:
+    """Return what a departure cleared, line by line."""
+    return [
+        "Certificate of departure",
+        f"  sphere           {safe_line(view['sphere'])}",
+        f"  at               {moment(view['at'])}",
+        f"  messages erased  {view['messages_erased']}",
+        f"  messages kept    {view['messages_kept']}",
+        f"  bots revoked     {view['connectors_revoked']}",
+    ]
+
+
+def _said(event: Frame, who: str, zone: tzinfo | None) -> list[str]:
+    first, *rest = safe_lines(event["body"])
+    there = datetime.fromtimestamp(event["at"] / 1000, tz=zone).astimezone(zone)
+    return [f"{there:%H:%M} {who}: {first}", *(_INDENT + line for line in rest)]
+
+
+def _posted(event: Frame, roster: Roster, zone: tzinfo | None) -> list[str]:
+    return _said(event, roster.name(event["author"]), zone)
+
+
+def _brought(event: Frame, roster: Roster, zone: tzinfo | None) -> list[str]:
+    by = roster.name(event["installed_by"])
+    return _said(event, f"[bot {safe_name(event['name'])}, installed by {by}]", zone)
+
+
+def _erased(event: Frame, _roster: Roster, zone: tzinfo | None) -> list[str]:
+    there = datetime.fromtimestamp(event["at"] / 1000, tz=zone).astimezone(zone)
+    return [f"{there:%H:%M} (erased)"]
+
+
+Sentence = Callable[[Frame, Roster], str]
+Writer = Callable[[Frame, Roster, tzinfo | None], list[str]]
+
+
+def _announced(sentence: Sentence) -> Writer:
+    def write(event: Frame, roster: Roster, _zone: tzinfo | None) -> list[str]:
+        return [announce(sentence(event, roster))]
+
+    return write
+
+
+def _who(roster: Roster, identifier: str) -> str:
+    name = roster.name(identifier)
+    return name[0].upper() + name[1:]
+
+
+def _joined(event: Frame, _roster: Roster) -> str:
+    return f"{safe_name(event['member']['name'])} joined"
+
+
+def _entered(event: Frame, _roster: Roster) -> str:
+    name = safe_name(event["member"]["name"])
+    return f"Manager {name} entered this sphere and reads from here on"
+
+
+def _left(event: Frame, roster: Roster) -> str:
+    went = "was removed" if event["how"] == "removed" else "left"
+    kept = _KEPT.get(event["kept"], "what becomes of their messages is unknown")
+    return f"{_who(roster, event['member'])} {went}; {kept}"
+
+
+def _changed(event: Frame, roster: Roster) -> str:
+    listed = "listed" if event["listed"] else "invisible to outsiders"
+    return f"{_who(roster, event['by'])} changed this sphere: now {destination(event)}, {listed}"
+
+
+def _appointed(event: Frame, roster: Roster) -> str:
+    if event["by"] is None:
+        return f"{_who(roster, event['member'])} is now an administrator: the last one left"
+    return f"{_who(roster, event['by'])} made {roster.name(event['member'])} an administrator"
+
+
+def _withdrawn(event: Frame, roster: Roster) -> str:
+    return f"{_who(roster, event['author'])} withdrew their bequest; what it had kept is erased"
+
+
+def _installed(event: Frame, roster: Roster) -> str:
+    view = event["connector"]
+    by = _who(roster, view["installed_by"])
+    return f"{by} installed the bot {safe_name(view['name'])}: it can write here, and read nothing"
+
+
+def _revoked(event: Frame, roster: Roster) -> str:
+    bot = roster.connectors.get(event["connector"])
+    name = f"the bot {safe_name(bot['name'])}" if bot else "a bot"
+    return f"{_who(roster, event['by'])} revoked {name}"
+
+
+_WRITERS: Final[dict[str, Writer]] = {
+    "message_posted": _posted,
+    "connector_posted": _brought,
+    "erased": _erased,
+    "member_joined": _announced(_joined),
+    "member_left": _announced(_left),
+    "manager_entered": _announced(_entered),
+    "manager_left": _announced(_left),
+    "sphere_changed": _announced(_changed),
+    "administrator_appointed": _announced(_appointed),
+    "bequest_withdrawn": _announced(_withdrawn),
+    "connector_installed": _announced(_installed),
+    "connector_revoked": _announced(_revoked),
+}

@@ -1,0 +1,374 @@
+"""Session: a signed-in device talking to the server, over as many connections as it takes.
+
+Comes back by itself, subscribes again, fills what was missed, sends again what was not
+acknowledged. Decides when; ``reconnection`` decides whether, ``timeline`` what to show, ``outbox``
+what to send. Invariant: a message given to ``share`` is acknowledged, refused, or reported as
+not acknowledged: never dropped in silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from clients.failures import (
+    AnswerLost,
+    Failure,
+    Refused,
+    SignInNeeded,
+    TokenDead,
+    Unreachable,
+)
+from clients.following import Following
+from clients.link import Dial, Link
+from clients.outbox import Outbox, Parcel
+from clients.reconnection import Backoff
+from clients.wire import Frame, draw_client_id
+
+T = TypeVar("T")
+
+#: Commands that can be sent again when the answer was lost: they change nothing, or the same.
+REPEATABLE: Final = frozenset(
+    {"list", "subscribe", "unsubscribe", "history", "oversee", "bequeath"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What this client will do at most; seconds, unless said."""
+
+    #: Unacknowledged messages. The server refuses more than about 64 a connection.
+    window: int = 32
+    #: Without any connection: before the first one, and after it.
+    patience: float = 10.0
+    patience_after: float = float("inf")
+    #: Over the temporary refusals of one order.
+    patience_refused: float = 60.0
+    #: An acknowledgement. As for any reply.
+    acknowledgement: float = 30.0
+
+
+def _silent(_said: object) -> None:
+    """Say nothing."""
+
+
+@dataclass(slots=True)
+class Hooks:
+    """Whom a session tells, and of what."""
+
+    #: A notice of the server.
+    notice: Callable[[Frame], None] = field(default=_silent)
+    #: Its own troubles, in a sentence.
+    tell: Callable[[str], None] = field(default=_silent)
+    #: The spheres where I am, each time it comes back: what else is held is to be forgotten.
+    inside: Callable[[AbstractSet[str]], None] = field(default=_silent)
+
+
+class Session:
+    """A conversation that outlives its connections; ``ended`` is done when it is over."""
+
+    def __init__(
+        self,
+        dial: Dial,
+        *,
+        backoff: Backoff | None = None,
+        bounds: Bounds | None = None,
+        hooks: Hooks | None = None,
+    ) -> None:
+        self.hooks = hooks or Hooks()
+        self.welcome: Frame = {}
+        self._dial = dial
+        self._backoff = backoff or Backoff()
+        self._bounds = bounds or Bounds()
+        self._link: Link | None = None
+        self._followings: dict[str, Following] = {}
+        self._outbox = Outbox()
+        self._room = asyncio.Semaphore(self._bounds.window)
+        self._turned = asyncio.Event()
+        self._attention = asyncio.Event()
+        self._outgoing = asyncio.Event()
+
+    async def open(self) -> None:
+        """Connect. Raises TokenDead, Stopped, or Unreachable once patience is over."""
+        self.ended = asyncio.create_task(self._live())
+        try:
+            await self._linked()
+        except SignInNeeded as failure:
+            raise TokenDead(failure.message) from None
+
+    async def close(self) -> None:
+        """End the conversation; messages still unacknowledged are reported as such."""
+        self.ended.cancel()
+        with contextlib.suppress(Failure, asyncio.CancelledError):
+            await self.ended
+
+    @property
+    def connected(self) -> bool:
+        """Say whether there is a connection at this moment."""
+        return self._link is not None
+
+    async def request(self, kind: str, **fields: Any) -> Frame:
+        """Send a command and return its reply, over a later connection if need be.
+
+        Temporary refusals are sent again after the delay that the server asks. Raises Refused, or
+        AnswerLost when the connection broke after a command that must not be sent twice.
+        """
+        while True:
+            link = await self._linked()
+            try:
+                return await self._insist(link, kind, **fields)
+            except Unreachable as lost:
+                if kind not in REPEATABLE:
+                    raise AnswerLost(
+                        f"{lost.message} The order may or may not have been carried out:"
+                        " look before you repeat it."
+                    ) from None
+                await self._linked(other_than=link)
+
+    async def follow(self, following: Following) -> None:
+        """Show a sphere from now on. Raises Refused when it is not there for me."""
+        following.renew()
+        self._followings[following.id] = following
+        self._attention.set()
+        try:
+            await self._unless_ended(following.begun)
+        except Refused:
+            self._followings.pop(following.id, None)
+            raise
+
+    def drop(self, following: Following) -> None:
+        """Stop showing a sphere that was just left: there is nothing to tell the server."""
+        self._followings.pop(following.id, None)
+        following.suspend()
+
+    async def unfollow(self, following: Following) -> None:
+        """Stop showing a sphere."""
+        if self._followings.pop(following.id, None) is None:
+            return
+        following.suspend()
+        if self._link is not None:
+            with contextlib.suppress(Refused, Unreachable):
+                await self.request("unsubscribe", sphere=following.id)
+
+    async def share(
+        self, sphere: str, revision: int, body: str, client_id: str | None = None
+    ) -> asyncio.Future[Frame]:
+        """Post a message; return where its acknowledgement, or its refusal, will be.
+
+        Waits for room first: no more than the window is unacknowledged at any time.
+        """
+        await self._unless_ended(self._room.acquire())
+        fate: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        fate.add_done_callback(lambda _fate: self._room.release())
+        parcel = Parcel(sphere, revision, body, client_id or draw_client_id(), fate)
+        self._outbox.put(parcel)
+        self._outgoing.set()
+        return fate
+
+    async def _live(self) -> None:
+        try:
+            while True:
+                link = await self._reach()
+                try:
+                    await self._attend_to(link)
+                except Unreachable as lost:
+                    self.hooks.tell(lost.message)
+        except Failure as failure:
+            self._give_up(self._outbox.clear(), failure)
+            raise
+        finally:
+            self._give_up(self._outbox.clear(), Unreachable("It was not acknowledged."))
+
+    async def _reach(self) -> Link:
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        patience = self._bounds.patience_after if self.welcome else self._bounds.patience
+        delay = self._backoff.delay() if self.welcome else 0.0
+        told = False
+        while True:
+            await asyncio.sleep(delay)
+            try:
+                link = await self._dial(self._hear)
+            except Unreachable as failure:
+                delay = self._backoff.delay(failure.retry_after)
+                if loop.time() + delay - since > patience:
+                    raise
+                if not told:
+                    self.hooks.tell(f"{failure.message} Trying again")
+                    told = True
+            else:
+                if self.welcome:
+                    self.hooks.tell("Connected again")
+                return link
+
+    async def _attend_to(self, link: Link) -> None:
+        back, self.welcome = bool(self.welcome), link.welcome
+        self._backoff.reset()
+        self._turn(link)
+        duties = [
+            link.reader,
+            asyncio.create_task(self._keep_up(link, back=back)),
+            asyncio.create_task(self._send_out(link)),
+        ]
+        try:
+            await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._part_from(link, duties)
+        self._raise_why(duties)
+
+    async def _part_from(self, link: Link, duties: list[asyncio.Task[None]]) -> None:
+        self._turn(None)
+        for duty in duties[1:]:
+            duty.cancel()
+        await link.close()
+        await asyncio.wait(duties)
+        for following in self._followings.values():
+            following.suspend()
+        self._give_up(self._outbox.lose(), Unreachable("It was sent too often, in vain."))
+
+    def _raise_why(self, duties: list[asyncio.Task[None]]) -> None:
+        failures = [duty.exception() for duty in duties if not duty.cancelled()]
+        # A bug, or a pipe that broke, must be heard; then, a reason to stop; then to come back.
+        for kinds in ((Failure,), (Unreachable,), ()):
+            for failure in failures:
+                if failure is not None and not isinstance(failure, kinds):
+                    raise failure
+
+    async def _keep_up(self, link: Link, *, back: bool) -> None:
+        """Subscribe to what is followed, and ask for what is missing, as long as the link lasts."""
+        if back:
+            listed = await self._insist(link, "list")
+            self.hooks.inside({view["sphere"] for view in listed["spheres"]})
+        while True:
+            self._attention.clear()
+            for following in list(self._followings.values()):
+                try:
+                    await self._advance(link, following)
+                except Refused as refused:
+                    self._followings.pop(following.id, None)
+                    following.end(refused)
+            await self._attention.wait()
+
+    async def _advance(self, link: Link, following: Following) -> None:
+        if not following.subscribed:
+            after = following.timeline.shown
+            reply = await self._insist(link, "subscribe", sphere=following.id, after=after)
+            following.begin(reply)
+        while (ask := following.timeline.ask()) is not None:
+            page = await self._insist(
+                link, "history", sphere=following.id, after=ask.after, limit=ask.limit
+            )
+            following.take(ask, page)
+
+    async def _insist(self, link: Link, kind: str, **fields: Any) -> Frame:
+        backoff, since = self._backoff.afresh(), asyncio.get_running_loop().time()
+        while True:
+            try:
+                return await link.request(kind, **fields)
+            except Refused as refused:
+                delay = backoff.delay(refused.retry_after)
+                waited = asyncio.get_running_loop().time() - since
+                if not refused.temporary or waited + delay > self._bounds.patience_refused:
+                    raise
+                await asyncio.sleep(delay)
+
+    async def _send_out(self, link: Link) -> None:
+        """Send what waits in the outbox, as long as the link lasts."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._outgoing.clear()
+            while (parcel := self._outbox.next(loop.time())) is not None:
+                await self._post(link, parcel)
+            if self._outbox.overdue(loop.time(), self._bounds.acknowledgement):
+                raise Unreachable("The server does not acknowledge.")
+            # Woken by a message, an answer or a delay; at the latest to look for what is overdue.
+            pause = self._outbox.pause(loop.time()) or self._bounds.acknowledgement / 4
+            # Not wait_for: on Python 3.11 it may swallow a cancellation that meets its result.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._outgoing.wait()
+
+    async def _post(self, link: Link, parcel: Parcel) -> None:
+        try:
+            reply = await link.send(
+                "post",
+                sphere=parcel.sphere,
+                revision=parcel.revision,
+                client_id=parcel.client_id,
+                body=parcel.body,
+            )
+        except Unreachable:
+            raise
+        except Failure as failure:
+            self._give_up([parcel], failure)
+        else:
+            reply.add_done_callback(partial(self._answered, parcel))
+
+    def _answered(self, parcel: Parcel, reply: asyncio.Future[Frame]) -> None:
+        failure = reply.exception()
+        if failure is None:
+            self._outbox.settle(parcel)
+            _resolve(parcel, reply.result())
+        elif isinstance(failure, Refused):
+            self._refused(parcel, failure)
+        # Otherwise the link is gone: the outbox takes the message back when the session parts.
+        self._outgoing.set()
+
+    def _refused(self, parcel: Parcel, refused: Refused) -> None:
+        delay = self._backoff.afresh().delay(refused.retry_after)
+        until = asyncio.get_running_loop().time() + delay
+        if not refused.temporary or not self._outbox.postpone(parcel, until):
+            self._give_up([parcel], refused)
+
+    def _give_up(self, parcels: list[Parcel], failure: Failure) -> None:
+        for parcel in parcels:
+            self._outbox.settle(parcel)
+            if not parcel.fate.done():
+                parcel.fate.set_exception(failure)
+                parcel.fate.exception()  # retrieved: a sender that left is not an accident
+
+    def _hear(self, frame: Frame) -> None:
+        following = self._followings.get(str(frame.get("sphere")))
+        if frame["type"] == "sphere_forgotten" and following is not None:
+            del self._followings[following.id]
+            following.end(None)
+        elif "seq" in frame and following is not None:
+            following.hear(frame)
+            self._attention.set()
+        if frame["type"] == "error":
+            self.hooks.tell(Refused(frame["error"]).message)
+        elif "seq" not in frame:
+            self.hooks.notice(frame)
+
+    def _turn(self, link: Link | None) -> None:
+        self._link = link
+        turned, self._turned = self._turned, asyncio.Event()
+        turned.set()
+
+    async def _linked(self, other_than: Link | None = None) -> Link:
+        while self._link is None or self._link is other_than:
+            await self._unless_ended(self._turned.wait())
+        return self._link
+
+    async def _unless_ended(self, awaited: Awaitable[T]) -> T:
+        """Return what ``awaited`` gives; raise why the session ended, if that comes first."""
+        task = asyncio.ensure_future(awaited)
+        try:
+            await asyncio.wait({task, self.ended}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+        finally:
+            task.cancel()
+        if not self.ended.cancelled():
+            self.ended.result()
+        raise Unreachable("The conversation is over.")
+
+
+def _resolve(parcel: Parcel, reply: Frame) -> None:
+    if not parcel.fate.done():
+        parcel.fate.set_result(reply)
