@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Compiled modules are kept, whatever the shell says: a start would take seconds without them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test check format bench docs lock reset clean
 
 $(READY): requirements.lock

@@ -23,6 +23,7 @@ class Running:
         self.process = process
         self.url = url
         self.said = said  #: lines of its standard output so far
+        self.command = (sys.executable, "-m", "server", "serve")
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal; return the exit code."""
@@ -55,7 +56,7 @@ async def process(folder: Path, *flags: str, **settings: str) -> AsyncIterator[R
     running = Running(started, "", [])
     try:
         line = await running.line("serves on")
-        running.url = re.findall(r"http://\S+", line)[0]
+        running.url = re.findall(r"https?://\S+", line)[0]
         yield running
     finally:
         await running.stop(signal.SIGKILL)

@@ -72,15 +72,15 @@ class Hub:
         self._call_soon = call_soon
         self._rooms: dict[str, Room] = {}
         self._readings: dict[str, set[Reading]] = {}
-        self._listeners: dict[str, dict[Listener, None]] = {}
-        self._bots: dict[str, dict[Bot, None]] = {}
+        self._listeners: dict[str, list[Listener]] = {}
+        self._bots: dict[str, list[Bot]] = {}
         self._talking: list[Room] = []
 
     # -- who is here
 
     def greet(self, listener: Listener) -> None:
         """Let a connection hear what concerns its member."""
-        self._listeners.setdefault(listener.member.id, {})[listener] = None
+        self._listeners.setdefault(listener.member.id, []).append(listener)
 
     def dismiss(self, listener: Listener, spheres: Iterator[str]) -> None:
         """Forget a connection that is gone, with its subscriptions."""
@@ -90,7 +90,7 @@ class Hub:
 
     def plug(self, connector: str, bot: Bot) -> None:
         """Let a bot's connection hear that its connector died."""
-        self._bots.setdefault(connector, {})[bot] = None
+        self._bots.setdefault(connector, []).append(bot)
 
     def unplug(self, connector: str, bot: Bot) -> None:
         """Forget a bot's connection."""
@@ -244,9 +244,9 @@ class Hub:
             del self._rooms[sphere]
 
 
-def _discard(index: dict[str, dict[T, None]], key: str, one: T) -> None:
-    kept = index.get(key)
-    if kept is not None:
-        kept.pop(one, None)
+def _discard(index: dict[str, list[T]], key: str, one: T) -> None:
+    kept = index.get(key, [])
+    if one in kept:
+        kept.remove(one)
         if not kept:
             del index[key]

@@ -18,7 +18,7 @@ import structlog
 from server import errors
 from server.auth import tokens
 from server.auth.live import LiveSession
-from server.channels import departures, reading, spheres
+from server.channels import departures, directory, profiles, reading, spheres
 from server.channels.hub import EVERY_SPHERE
 from server.channels.outcome import Outcome, Request
 from server.channels.posts import Draft
@@ -33,8 +33,10 @@ from server.protocol.close import Close
 from server.protocol.codec import COMMANDS, Encoding, stored_as
 from server.protocol.events import Notice
 from server.protocol.framing import Parcel
+from server.protocol.views import SessionView
 from storage import sessions
 from storage.database import Transaction
+from storage.sessions import Session
 
 #: How often something is read again because it changed meanwhile.
 READINGS_MAX = 10
@@ -84,7 +86,7 @@ class Connection(Speaker):
         self._pending = 0
         self._waiting_bytes = 0
         self._commands = Pace(rate=limits.commands_per_second, burst=limits.commands_burst)
-        self._posting = Pace(rate=limits.posts_per_second, burst=limits.posts_per_second)
+        self._posting: Pace | None = None  #: from the first post on: most connections listen
 
     # -- what the link calls
 
@@ -205,9 +207,15 @@ class Connection(Speaker):
                 raise errors.NotAuthenticated
         elif not session.touch(now):
             raise errors.NotAuthenticated
-        pace = self._posting if type(command) is commands.Post else self._commands
+        pace = self._posting_pace() if type(command) is commands.Post else self._commands
         if delay := pace.delay(now):
             raise errors.TooFast(retry_after_ms=delay)
+
+    def _posting_pace(self) -> Pace:
+        if self._posting is None:
+            rate = self._services.connection.posts_per_second
+            self._posting = Pace(rate=rate, burst=rate)
+        return self._posting
 
     def _post(self, command: commands.Post) -> None:
         if self._pending >= self._services.connection.posts_pending_max:
@@ -363,6 +371,37 @@ class Connection(Speaker):
         self._reply(replies.Page(id=command.id, events=events, more=found.more))
         self._flush()
 
+    async def on_profile(self, command: commands.GetProfile) -> replies.Reply:
+        """Ask the directory; or a shared sphere, unless one is out by the time it was read."""
+        services = self._services
+        if command.sphere is None:
+            return await services.database.read(directory.one, self._request(command))
+        with services.hub.reading(command.sphere, self) as watch:
+            found = await services.database.read(profiles.shown, self._request(command))
+            await self._announced(entered=found.entered)
+            services.hub.check_reading(watch)
+            return found.reply
+
+    async def on_sessions(self, command: commands.ListSessions) -> replies.Reply:
+        """List the devices of this member."""
+        assert self._session is not None
+        current = self._session.id
+        found = await self._services.database.read(sessions.of_member, self.member.id)
+        return replies.Sessions(id=command.id, sessions=[_device(one, current) for one in found])
+
+    async def on_end_session(self, command: commands.EndSession) -> replies.Reply:
+        """End another session of this member, on every connection of it."""
+        assert self._session is not None
+        if command.session == self._session.id:
+            raise errors.NotAllowed("To end this session, sign out.")
+        ended = await self._services.database.write(
+            sessions.end_own, member_id=self.member.id, session=command.session
+        )
+        if not ended:
+            raise errors.NotFound
+        self._services.live.end(command.session)
+        return replies.Done(id=command.id)
+
     def _request(self, command: commands.Command) -> Request[Any]:
         return Request(
             command=command,
@@ -384,6 +423,16 @@ class Connection(Speaker):
             raise errors.NotAuthenticated
 
 
+def _device(stored: Session, current: str) -> SessionView:
+    return SessionView(
+        session=stored.id,
+        began_at=stored.created_at,
+        seen_at=stored.seen_at,
+        ends_at=stored.ends_at,
+        current=stored.id == current,
+    )
+
+
 _OVER = (Close.SESSION_ENDED, Close.SESSION_EXPIRED)
 
 #: Commands that concern this connection, beside the tables of ``dispatch``.
@@ -397,4 +446,7 @@ _ANSWERS: Mapping[
     commands.Unsubscribe: Connection.on_unsubscribe,
     commands.GetHistory: Connection.on_history,
     commands.Leave: Connection.on_leave,
+    commands.GetProfile: Connection.on_profile,
+    commands.ListSessions: Connection.on_sessions,
+    commands.EndSession: Connection.on_end_session,
 }
