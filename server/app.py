@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -32,6 +32,7 @@ from server.channels.hub import Hub
 from server.channels.outcome import Limits
 from server.channels.writer import Writer, WriterLimits
 from server.clock import Clock, SystemClock
+from server.domain.pace import Paces
 from server.gateway.connect import Connect, Doors
 from server.gateway.link import LinkLimits
 from server.gateway.services import Services
@@ -40,8 +41,10 @@ from server.gateway.speaker import ConnectionLimits
 from server.http.bring import Bring
 from server.http.hooks.endpoint import Hook
 from server.http.intake import Intake
+from server.http.own import Holdings, Own
 from server.http.refusals import HANDLERS, Guard
 from server.http.routes import routes
+from server.metrics import Measured, MeasuredDatabase, MeasuredPasswords, Metrics
 from server.settings import Settings
 from storage import migrations
 from storage.charge import Charge
@@ -67,6 +70,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: Settings
     clock: Clock
+    metrics: Metrics | None
     database: Database
     eraser: Eraser
     passwords: Passwords
@@ -84,9 +88,10 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
     """Make every part of a server; nothing runs yet."""
     clock = clock or SystemClock()
     keyring = Keyring(settings.keys_path)
-    database = Database(settings.url, keyring, readers_max=settings.readers_max)
+    metrics = None if settings.metrics_port is None else Metrics()
+    database = _database(settings, keyring, metrics)
     eraser = Eraser(database)
-    passwords = Passwords(
+    passwords = (Passwords if metrics is None else MeasuredPasswords)(
         memory_kib=settings.argon2_memory_kib,
         time=settings.argon2_time,
         lanes=settings.argon2_lanes,
@@ -97,10 +102,13 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
     hub = Hub()
     broker = MemoryBroker()
     broker.listen(hub.deliver)
+    if metrics is not None:
+        broker.listen(metrics.heard)
     writer = Writer(database, eraser, broker, clock, _chosen(settings, WriterLimits))
     return Parts(
         settings=settings,
         clock=clock,
+        metrics=metrics,
         database=database,
         eraser=eraser,
         passwords=passwords,
@@ -114,6 +122,7 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
                 failures_per_minute=settings.sign_in_failures_per_minute,
             ),
             live=live,
+            invitations_per_sphere_max=settings.invitations_per_sphere_max,
         ),
         deadlines=DeadlineTimer(live, clock),
         writer=writer,
@@ -127,6 +136,9 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
             clock=clock,
             limits=_chosen(settings, Limits),
             connection=_chosen(settings, ConnectionLimits),
+            paces=Paces(
+                rate=settings.connector_posts_per_second, burst=settings.connector_posts_burst
+            ),
         ),
         doors=Doors(
             connections_max=settings.connections_max,
@@ -163,6 +175,34 @@ class Entrance:
         await self._sockets.get(path, self._web)(scope, receive, send)
 
 
+def _database(settings: Settings, keyring: Keyring, metrics: Metrics | None) -> Database:
+    if metrics is None:
+        return Database(settings.url, keyring, readers_max=settings.readers_max)
+    database = MeasuredDatabase(settings.url, keyring, readers_max=settings.readers_max)
+    database.metrics = metrics
+    return database
+
+
+@contextmanager
+def _metrics_read(parts: Parts) -> Iterator[None]:
+    """Let metrics be read, where a port is set for them."""
+    settings, metrics = parts.settings, parts.metrics
+    if metrics is None or settings.metrics_port is None:
+        yield
+        return
+    passwords = parts.passwords
+    metrics.gauge("connections", "Open WebSockets.", lambda: parts.doors.open)
+    metrics.gauge("writer_queue", "Writes that wait.", lambda: parts.writer.depth)
+    metrics.gauge(
+        "password_hashes",
+        "Password hashes that wait or run.",
+        lambda: passwords.awaited if isinstance(passwords, MeasuredPasswords) else 0,
+    )
+    with metrics.served(settings.metrics_host, settings.metrics_port) as port:
+        _log.info("metrics_served", port=port)
+        yield
+
+
 def application(parts: Parts) -> ASGIApp:
     """Return the ASGI application, which starts and stops the parts with its lifespan."""
 
@@ -179,19 +219,21 @@ def application(parts: Parts) -> ASGIApp:
     web = Starlette(
         routes=_routes(parts, people, bots), exception_handlers=HANDLERS, lifespan=lifespan
     )
-    return Entrance(Guard(web), {"/v1/connect": people, "/v1/bring": bots})
+    guarded: ASGIApp = Guard(web)
+    if parts.metrics is not None:
+        guarded = Measured(guarded, parts.metrics)
+    return Entrance(guarded, {"/v1/connect": people, "/v1/bring": bots})
 
 
 def _routes(parts: Parts, people: Connect, bots: Connect) -> list[Route]:
     settings = parts.settings
-    intake = Intake(
-        parts.database,
-        parts.writer,
-        parts.clock,
-        rate=settings.connector_posts_per_second,
-        burst=settings.connector_posts_burst,
-    )
+    intake = Intake(parts.database, parts.writer, parts.clock, parts.services.paces)
     bring = Bring(intake, body_bytes_max=settings.http_body_bytes_max)
+    own = Own(
+        Holdings(parts.accounts, parts.database, parts.writer, parts.services.live, parts.clock),
+        origins=settings.origins,
+        body_bytes_max=settings.http_body_bytes_max,
+    )
     hook = Hook(intake, body_bytes_max=settings.hook_body_bytes_max)
 
     return [
@@ -201,6 +243,8 @@ def _routes(parts: Parts, people: Connect, bots: Connect) -> list[Route]:
             origins=settings.origins,
             body_bytes_max=settings.http_body_bytes_max,
         ),
+        Route("/v1/close", own.close, methods=["POST"]),
+        Route("/v1/export", own.export, methods=["GET"]),
         Route("/v1/bring", bring.answer, methods=["POST"]),
         Route("/hooks/{token}", hook.answer, methods=["POST"]),
         Route("/hooks/{token}/", hook.answer, methods=["POST"]),
@@ -223,7 +267,8 @@ async def running(parts: Parts) -> AsyncIterator[None]:
     gc.collect()
     gc.freeze()  # what is there now stays: full collections need not look at it again
     try:
-        yield
+        with _metrics_read(parts):
+            yield
     finally:
         for chore in chores:
             chore.cancel()

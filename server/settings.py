@@ -113,7 +113,9 @@ class Settings(BaseSettings):
     refusals_max: int = _bound(
         1_000, "Refusals in a row, without one command understood, before the connection is closed."
     )
-    connector_posts_per_second: float = _bound(20, "Steady posts per second of one connector.")
+    connector_posts_per_second: float = _bound(
+        20, "Steady posts per second of one connector, over every door."
+    )
     connector_posts_burst: int = _bound(100, "Posts at once of one connector: a build's outcome.")
 
     writer_queue_max: int = _bound(

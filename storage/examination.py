@@ -37,9 +37,15 @@ class Unreadable(Exception):
 
 @contextmanager
 def opened(path: Path) -> Iterator[Look]:
-    """Open a database to look at it. Raises Unreadable, then or while looking."""
+    """Open a database to look at it. Raises Unreadable, then or while looking.
+
+    The last to close a database that it may write empties the journal: one that was left behind is
+    evidence, and stays.
+    """
+    left = path.with_name(f"{path.name}-wal")
+    mode = "ro" if left.exists() and left.stat().st_size else "rw"
     try:
-        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=5)
+        connection = sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=5)
         with closing(connection):
             connection.execute("PRAGMA query_only=on")
             yield connection

@@ -110,7 +110,7 @@ class Person:
         return self
 
     async def __aenter__(self) -> Person:
-        return await self.hello()
+        return self if self._socket is not None else await self.hello()
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()

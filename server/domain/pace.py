@@ -5,6 +5,11 @@ Invariant: over any span, no more than ``burst + rate * span`` requests pass.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
+#: Keys whose pace is remembered; the longest silent are forgotten first, and start afresh.
+PACES_MAX = 10_000
+
 
 class Pace:
     """A rate per second with a burst; times in milliseconds."""
@@ -27,3 +32,20 @@ class Pace:
             return int(wait) + 1
         self._then = then + self._interval
         return 0
+
+
+class Paces:
+    """One pace for each key, whatever door it comes in by."""
+
+    def __init__(self, *, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._paces: OrderedDict[str, Pace] = OrderedDict()
+
+    def delay(self, key: str, now: int) -> int:
+        """Count a request of ``key``; return 0 or how many ms to wait, as a Pace does."""
+        pace = self._paces.pop(key, None) or Pace(rate=self._rate, burst=self._burst)
+        self._paces[key] = pace
+        if len(self._paces) > PACES_MAX:
+            self._paces.popitem(last=False)
+        return pace.delay(now)

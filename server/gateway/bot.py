@@ -15,7 +15,6 @@ from server.auth import tokens
 from server.channels.outcome import Outcome
 from server.channels.posts import BotDraft
 from server.channels.writer import Result
-from server.domain.pace import Pace
 from server.gateway.services import Services
 from server.gateway.speaker import Speaker
 from server.protocol.close import Close
@@ -28,7 +27,7 @@ from storage.connectors import Connector
 class BotConnection(Speaker):
     """A link, and the connector that speaks on it."""
 
-    __slots__ = ("_connector", "_decode", "_digest", "_pace", "_pending", "_services", "_task")
+    __slots__ = ("_connector", "_decode", "_digest", "_pending", "_services", "_task")
 
     def __init__(
         self,
@@ -45,9 +44,6 @@ class BotConnection(Speaker):
         self._connector: str | None = None
         self._pending = 0
         self._task: asyncio.Task[None] | None = None
-        self._pace = Pace(
-            rate=limits.connector_posts_per_second, burst=limits.connector_posts_burst
-        )
 
     def message_received(self, data: bytes, text: bool) -> None:  # noqa: FBT001  # the link's call
         """Take one command."""
@@ -106,7 +102,7 @@ class BotConnection(Speaker):
     def _bring(self, command: Bring) -> None:
         if self._connector is None:
             raise errors.NotAuthenticated
-        if delay := self._pace.delay(self._services.clock.now()):
+        if delay := self._services.paces.delay(self._connector, self._services.clock.now()):
             raise errors.TooFast(retry_after_ms=delay)
         if self._pending >= self._services.connection.posts_pending_max:
             raise errors.TooFast(

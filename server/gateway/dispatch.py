@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from server.channels import arrivals, connectors, departures, guests, spheres
+from server.channels import arrivals, connectors, departures, directory, guests, profiles, spheres
 from server.channels.outcome import Outcome, Request
 from server.protocol import commands
 from server.protocol.replies import Reply
@@ -29,9 +29,13 @@ WRITES: Final[Mapping[type[commands.Command], Callable[[Transaction, Request[Any
     commands.Bequeath: departures.bequeath,
     commands.InstallConnector: connectors.install,
     commands.RevokeConnector: connectors.revoke,
+    commands.Rename: profiles.rename,
+    commands.Describe: profiles.describe,
 }
 
 #: Questions whose answer holds no content: one snapshot of the store.
 READS: Final[Mapping[type[commands.Command], Callable[[Transaction, Request[Any]], Reply]]] = {
     commands.Oversee: spheres.oversee,
+    commands.GetMyProfile: profiles.mine,
+    commands.SearchDirectory: directory.search,
 }

@@ -9,6 +9,7 @@ from server.channels.hub import Hub
 from server.channels.outcome import Limits
 from server.channels.writer import Writer
 from server.clock import Clock
+from server.domain.pace import Paces
 from server.gateway.speaker import ConnectionLimits
 from storage.database import Database
 
@@ -23,3 +24,4 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     limits: Limits
     connection: ConnectionLimits
+    paces: Paces  #: of connectors, over every door

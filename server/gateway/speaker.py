@@ -29,8 +29,6 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     commands_per_second: float = 100
     commands_burst: int = 200
     posts_per_second: float = 2_000
-    connector_posts_per_second: float = 20
-    connector_posts_burst: int = 100
     refusals_max: int = 1_000
     hello_timeout_s: float = 10.0
 

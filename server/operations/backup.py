@@ -13,6 +13,7 @@ from pathlib import Path
 from server.operations.progress import bar
 from server.settings import Settings
 from storage import backup as copies
+from storage.charge import Charge
 from storage.examination import path_of
 
 _WITHOUT_KEYS = (
@@ -43,9 +44,15 @@ def restore(settings: Settings, chosen: argparse.Namespace) -> int:
         if wanted and place.exists() and not chosen.replace:
             raise copies.Unusable(f"{place} is there already: say --replace to lose what it holds.")
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    copies.restore(chosen.file, target, bar())
-    if chosen.keys is not None:
-        _restore_keys(chosen.keys, settings.keys_path)
+    charge = Charge(target)
+    if not charge.take():
+        raise copies.Unusable(f"{target} is in use: stop the server first.")
+    try:
+        copies.restore(chosen.file, target, bar())
+        if chosen.keys is not None:
+            _restore_keys(chosen.keys, settings.keys_path)
+    finally:
+        charge.leave()
     print(f"{target} is what {chosen.file} was. {_AFTER}")
     return 0
 

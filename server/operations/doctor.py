@@ -163,10 +163,10 @@ def disk(settings: Settings) -> Faults:
 
 CHECKS: Final[Mapping[str, Check]] = {
     "permissions": permissions,
+    "journal": journal,
     "keys": keys,
     "database": database,
     "pragmas": pragmas,
-    "journal": journal,
     "clock": clock,
     "open files": open_files,
     "disk": disk,

@@ -11,7 +11,10 @@ import asyncio
 
 from server.settings import Settings
 from storage import migrations
+from storage.backup import Unusable
+from storage.charge import Charge
 from storage.database import Database
+from storage.examination import path_of
 from storage.keyring import Keyring
 
 
@@ -26,6 +29,11 @@ def migrate(settings: Settings, _chosen: argparse.Namespace) -> int:
 
 
 async def _migrated(settings: Settings) -> tuple[str | None, str | None]:
+    path = path_of(settings.url)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    charge = Charge(path)
+    if not charge.take():
+        raise Unusable(f"{path} is in use: stop the server first.")
     database = Database(settings.url, Keyring(settings.keys_path), readers_max=1)
     try:
         before = await database.write(migrations.version)
@@ -33,3 +41,4 @@ async def _migrated(settings: Settings) -> tuple[str | None, str | None]:
         return before, await database.write(migrations.version)
     finally:
         await database.close()
+        charge.leave()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.house import House, Resident
+from tests.house import House, Resident, serving
 from tests.people import Person, call_http
 
 
@@ -155,3 +156,22 @@ async def test_it_dies_when_whoever_installed_it_leaves_the_sphere(house: House)
         assert left["certificate"]["connectors_revoked"] == 1
         assert await bot.closed() == 4504
         assert (await bring(house, token, "orphan"))[0] == 401
+
+
+async def test_the_pace_of_a_connector_is_one_over_every_door(tmp_path: Path) -> None:
+    async with serving(tmp_path, connector_posts_per_second=1, connector_posts_burst=4) as house:
+        _, _, _, token = await _furnished(house)
+        lines = [await Person(house.url, token).connect("/v1/bring") for _ in range(2)]
+        for line in lines:
+            await line.call("hello", token=token)
+
+        for line in lines:
+            await line.call("bring", body="by line")
+        statuses = [(await bring(house, token, "by post"))[0] for _ in range(3)]
+
+        refused = await lines[0].refusal("bring", body="too much")
+        for line in lines:
+            await line.close()
+    assert statuses[0] == 202
+    assert statuses[-1] == 429
+    assert refused["code"] == "too_fast"

@@ -1,0 +1,107 @@
+"""The server as an operator runs it: signals, exit codes, files of its own, TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ipaddress
+import signal
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from websockets.asyncio.client import connect
+
+from tests.house import serving
+from tests.people import PATIENCE_S, Person
+from tests.process import process
+
+
+async def _token(folder: Path) -> str:
+    async with serving(folder) as house:
+        ana = await house.resident(await house.organisation(), "Ana")
+        return await house.token(ana)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_sends_clients_away_to_come_back_and_exits_with_0(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    token = await _token(tmp_path)
+    async with process(tmp_path) as server:
+        person = await Person(server.url, token).hello()
+
+        code = await server.stop(how)
+
+        assert await person.closed() == 4000
+    assert code == 0
+
+
+async def test_what_it_makes_is_its_owners_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    async with process(tmp_path, DATA_DIR=str(folder)) as server:
+        made = {path: path.stat().st_mode & 0o777 for path in [folder, *folder.rglob("*")]}
+        await server.stop()
+
+    assert len(made) >= 4
+    assert {mode for path, mode in made.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in made.items() if path.is_file()} == {0o600}
+
+
+def _certify(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate for this machine's loopback; return it and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    certificate, secret = folder / "cert.pem", folder / "key.pem"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return certificate, secret
+
+
+async def test_it_speaks_tls_by_itself_and_nothing_older_than_1_2(tmp_path: Path) -> None:
+    certificate, key = _certify(tmp_path)
+    trust = ssl.create_default_context(cafile=certificate)
+    settings = {"TLS_CERTIFICATE": str(certificate), "TLS_KEY": str(key)}
+    async with process(tmp_path, **settings) as server:
+        address = urlsplit(server.url).netloc
+        async with connect(
+            f"wss://{address}/v1/connect",
+            ssl=trust,
+            subprotocols=["cloison.v1.json"],  # type: ignore[list-item]  # a NewType
+        ) as socket:
+            await socket.send('{"type": "hello", "id": 1, "token": "cls_unknown-unknown"}')
+            answer = await asyncio.wait_for(socket.recv(), PATIENCE_S)
+        old = ssl.create_default_context(cafile=certificate)
+        old.minimum_version = ssl.TLSVersion.TLSv1_2
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        old.set_ciphers("AES256-SHA:@SECLEVEL=0")
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await asyncio.open_connection("127.0.0.1", int(address.split(":")[1]), ssl=old)
+
+    assert "not_authenticated" in str(answer)
