@@ -29,20 +29,26 @@ class Parcel:
         opcode: TEXT or BINARY.
     """
 
-    __slots__ = ("_blob", "opcode", "payloads", "size")
+    __slots__ = ("_blob", "opcode", "payloads")
 
     def __init__(self, payloads: Sequence[bytes], opcode: int) -> None:
         self.payloads = payloads
         self.opcode = opcode
-        self.size = sum(map(_framed_size, payloads))  #: bytes on the wire
         self._blob: bytes | None = None
 
     @property
     def blob(self) -> bytes:
         """Return the frames, joined."""
-        if self._blob is None:
-            self._blob = b"".join([frame(self.opcode, payload) for payload in self.payloads])
-        return self._blob
+        blob = self._blob
+        if blob is None:
+            frames = [frame(self.opcode, payload) for payload in self.payloads]
+            blob = self._blob = frames[0] if len(frames) == 1 else b"".join(frames)
+        return blob
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes it takes on the wire."""
+        return sum(map(_framed_size, self.payloads))
 
 
 def _framed_size(payload: bytes) -> int:
