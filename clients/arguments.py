@@ -25,6 +25,7 @@ environment:
                            what --server, --organisation and --address default to
   CLOISON_PASSWORD         the password, when nobody is there to type it
   CLOISON_NEW_PASSWORD     the new one, for `password`
+  CLOISON_INVITATION       the invitation that was handed over, for `accept`
   CLOISON_CONNECTOR_TOKEN  the token of a bot, for `bring`
   XDG_STATE_HOME           sessions are kept in cloison/ below it (default ~/.local/state)
   SSL_CERT_FILE            authorities to trust for https, when not the system's
@@ -121,7 +122,22 @@ _COMMANDS: Final[Sequence[tuple[str, str, Sequence[Argument]]]] = (
     (
         "invite",
         "invite somebody, by address or by member id",
-        [_SPHERE, (("who",), {"metavar": "ADDRESS|MEMBER"})],
+        [
+            _SPHERE,
+            (("who",), {"metavar": "ADDRESS|MEMBER"}),
+            (
+                ("--visitor",),
+                {
+                    "action": "store_true",
+                    "help": "a guest of this sphere alone: prints an invitation to hand to them",
+                },
+            ),
+        ],
+    ),
+    (
+        "accept",
+        "accept an invitation to an organisation, as --address",
+        [(("--name",), {"metavar": "NAME", "required": True, "help": "what to be called there"})],
     ),
     ("join", "come into a sphere I am invited to, or that is open to me", [_SPHERE]),
     ("decline", "decline an invitation", [_SPHERE]),

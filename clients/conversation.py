@@ -31,6 +31,7 @@ BACK: Final = 20
 _ATTENTION: Final = 3.0
 #: Messages refused late that are kept for ``/again``.
 _REFUSED_MAX: Final = 32
+_FORGOTTEN: Final = "A sphere is not there for you any more: what it showed is off the screen"
 
 
 class Terminal(Protocol):
@@ -195,7 +196,8 @@ class Conversation:
             self._here = None
         self._wipe(following.id)
         if failure is not None:
-            self.say(failure.message)
+            # Without one, a notice says so.
+            self.say(_FORGOTTEN if failure.code == "not_found" else failure.message)
         self._terminal.refresh()
 
     def _add(self, entry: Entry, lines: list[str]) -> None:
@@ -288,11 +290,12 @@ class Conversation:
 
 
 def _added(frame: Frame) -> str:
-    return f"You are in «{safe_name(frame['sphere']['name'])}»: /in goes there"
+    name = safe_name(frame["sphere"]["name"])
+    return f"You are in «{name}»: /in {name} goes there"
 
 
 def _forgotten(_frame: Frame) -> str:
-    return "A sphere is not there for you any more: what it showed is off the screen"
+    return _FORGOTTEN
 
 
 def _invited(frame: Frame) -> str:

@@ -93,6 +93,16 @@ class Credentials:
             raise SignInNeeded("Nobody is signed in: there is nothing to end.")
         web.sign_out(identity.server, stored.token)
 
+    def accept(self, name: str) -> str:
+        """Accept an invitation; return the handle of the organisation to sign in to."""
+        address = self._options.address
+        if not address:
+            raise Misuse("Say which address was invited: --address ADDRESS.")
+        invitation = self._secret("CLOISON_INVITATION", "Invitation: ")
+        password = self._secret("CLOISON_PASSWORD", f"Password for {address} (new, or its own): ")
+        # Once only: an invitation is used up, even when the answer is lost.
+        return web.accept(self._options.server, invitation, address, name, password)
+
     def change_password(self) -> None:
         """Change the password, which ends every session of the account."""
         identity = self.identity
@@ -119,8 +129,8 @@ class Credentials:
             return said
         if not self._can_ask(variable):
             raise SignInNeeded(
-                f"A password is needed and nobody is there to type it: set {variable},"
-                " or sign in from a terminal: `sign-in`."
+                f"A secret is needed and nobody is there to type it: set {variable},"
+                " or ask from a terminal."
             )
         return getpass.getpass(safe_line(question))
 

@@ -24,6 +24,7 @@ ADVICE: Mapping[str, str] = {
     "sign_in_refused": "Check --organisation, --address and the password, and try again.",
     "password_expired": "Change it with `password`, then sign in.",
     "password_refused": "Choose another one.",
+    "invitation_refused": "Ask whoever invited you for another.",
     "origin_refused": "Ask the operator of the server.",
     "not_found": "`spheres` lists what is there for you.",
     "not_allowed": "Ask an administrator of the sphere.",
@@ -40,7 +41,9 @@ ADVICE: Mapping[str, str] = {
 }
 
 #: Refusals that a valid session would cure.
-IDENTITY_CODES = frozenset({"not_authenticated", "sign_in_refused", "password_expired"})
+IDENTITY_CODES = frozenset(
+    {"not_authenticated", "sign_in_refused", "invitation_refused", "password_expired"}
+)
 
 
 class Failure(Exception):  # a refusal is no error of ours

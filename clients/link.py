@@ -18,8 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.typing import Subprotocol
 
 from clients.failures import Failure, Misuse, Refused, SignInNeeded, Unreachable
-from clients.reconnection import failure_of_close, failure_of_status
-from clients.web import reason_of
+from clients.reconnection import failure_of_close, failure_of_status, reason_of
 from clients.wire import FRAME_BYTES_MAX, HEARD_BYTES_MAX, Encoding, Frame, request
 
 Hear = Callable[[Frame], None]

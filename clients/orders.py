@@ -123,8 +123,22 @@ async def configure(desk: Desk) -> None:
 async def invite(desk: Desk) -> None:
     """Invite somebody."""
     sphere = await sphere_named(desk.session, desk.given.sphere)
+    if desk.given.visitor:
+        await _invite_visitor(desk, sphere["sphere"])
+        return
     await desk.session.request("invite", sphere=sphere["sphere"], **invitee(desk.given.who))
     _tell_done(desk, "They are invited, if there is such a person.")
+
+
+async def _invite_visitor(desk: Desk, sphere: str) -> None:
+    address = desk.given.who
+    drawn = await desk.session.request("invite_visitor", sphere=sphere, address=address)
+    record = {"token": drawn["token"], "expires_at": drawn["expires_at"]}
+    desk.printer.record(record, drawn["token"])
+    until = rendering.moment(drawn["expires_at"])
+    desk.printer.note(
+        f"Hand this invitation to them yourself: it is shown this once, until {until}"
+    )
 
 
 async def join(desk: Desk) -> None:

@@ -6,6 +6,7 @@ back by itself, and one told to come back never does so in step with the others.
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from typing import Final
@@ -91,6 +92,12 @@ def failure_of_status(status: int, retry_after: str | None, body: str) -> Failur
         f"The server refused (HTTP {status}): {said or 'no reason given'}."
         " Check --server: is it the address of a Cloison server?"
     )
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a connection failed, in the words of the system when it has some."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if isinstance(number, int) and number > 0 else safe_line(str(error))
 
 
 def _seconds(text: str) -> float:

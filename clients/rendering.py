@@ -141,7 +141,11 @@ def _posted(event: Frame, roster: Roster, zone: tzinfo | None) -> list[str]:
 
 def _brought(event: Frame, roster: Roster, zone: tzinfo | None) -> list[str]:
     by = roster.name(event["installed_by"])
-    return _said(event, f"[bot {safe_name(event['name'])}, installed by {by}]", zone)
+    label = event.get("label")
+    calling_itself = f" calling itself «{safe_name(label)}»" if label else ""
+    return _said(
+        event, f"[bot {safe_name(event['name'])}{calling_itself}, installed by {by}]", zone
+    )
 
 
 def _erased(event: Frame, _roster: Roster, zone: tzinfo | None) -> list[str]:

@@ -36,6 +36,10 @@ def run(options: Options, given: Namespace, environ: Mapping[str, str], printer:
     credentials = Credentials(options, environ, Tokens(directory_of(environ)), printer)
     if given.command == "bring":
         _bring(options, given, environ.get("CLOISON_CONNECTOR_TOKEN", ""), credentials)
+    elif given.command == "accept":
+        handle = credentials.accept(given.name)
+        line = f"You are a member: `sign-in --organisation {safe_name(handle)}`."
+        printer.record({"organisation": handle}, line)
     elif given.command in _CALLS:
         _CALLS[given.command](credentials, printer)
     else:

@@ -1,9 +1,8 @@
 """Session: a signed-in device talking to the server, over as many connections as it takes.
 
-Comes back by itself, subscribes again, fills what was missed, sends again what was not
-acknowledged. Decides when; ``reconnection`` decides whether, ``timeline`` what to show, ``outbox``
-what to send. Invariant: a message given to ``share`` is acknowledged, refused, or reported as
-not acknowledged: never dropped in silence.
+Comes back by itself, subscribes again, fills what was missed. Decides when; ``reconnection``
+decides whether, ``timeline`` what to show, ``postman`` what becomes of messages. Invariant: there
+is one link at most, and whoever awaits something of the session gets it or learns why it ended.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final, TypeVar
 
 from clients.failures import (
@@ -26,16 +24,15 @@ from clients.failures import (
 )
 from clients.following import Following
 from clients.link import Dial, Link
-from clients.outbox import Outbox, Parcel
+from clients.outbox import Parcel
+from clients.postman import Postman
 from clients.reconnection import Backoff
 from clients.wire import Frame, draw_client_id
 
 T = TypeVar("T")
 
 #: Commands that can be sent again when the answer was lost: they change nothing, or the same.
-REPEATABLE: Final = frozenset(
-    {"list", "subscribe", "unsubscribe", "history", "oversee", "bequeath"}
-)
+REPEATABLE: Final = frozenset({"list", "subscribe", "unsubscribe", "history", "oversee"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +84,11 @@ class Session:
         self._bounds = bounds or Bounds()
         self._link: Link | None = None
         self._followings: dict[str, Following] = {}
-        self._outbox = Outbox()
-        self._room = asyncio.Semaphore(self._bounds.window)
+        self._postman = Postman(
+            self._backoff, window=self._bounds.window, patience=self._bounds.acknowledgement
+        )
         self._turned = asyncio.Event()
         self._attention = asyncio.Event()
-        self._outgoing = asyncio.Event()
 
     async def open(self) -> None:
         """Connect. Raises TokenDead, Stopped, or Unreachable once patience is over."""
@@ -162,13 +159,8 @@ class Session:
 
         Waits for room first: no more than the window is unacknowledged at any time.
         """
-        await self._unless_ended(self._room.acquire())
-        fate: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-        fate.add_done_callback(lambda _fate: self._room.release())
-        parcel = Parcel(sphere, revision, body, client_id or draw_client_id(), fate)
-        self._outbox.put(parcel)
-        self._outgoing.set()
-        return fate
+        await self._unless_ended(self._postman.room())
+        return self._postman.put(Parcel(sphere, revision, body, client_id or draw_client_id()))
 
     async def _live(self) -> None:
         try:
@@ -179,10 +171,10 @@ class Session:
                 except Unreachable as lost:
                     self.hooks.tell(lost.message)
         except Failure as failure:
-            self._give_up(self._outbox.clear(), failure)
+            self._postman.end(failure)
             raise
         finally:
-            self._give_up(self._outbox.clear(), Unreachable("It was not acknowledged."))
+            self._postman.end(Unreachable("It was not acknowledged."))
 
     async def _reach(self) -> Link:
         loop = asyncio.get_running_loop()
@@ -213,7 +205,7 @@ class Session:
         duties = [
             link.reader,
             asyncio.create_task(self._keep_up(link, back=back)),
-            asyncio.create_task(self._send_out(link)),
+            asyncio.create_task(self._postman.carry(link)),
         ]
         try:
             await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
@@ -229,7 +221,7 @@ class Session:
         await asyncio.wait(duties)
         for following in self._followings.values():
             following.suspend()
-        self._give_up(self._outbox.lose(), Unreachable("It was sent too often, in vain."))
+        self._postman.come_back()
 
     def _raise_why(self, duties: list[asyncio.Task[None]]) -> None:
         failures = [duty.exception() for duty in duties if not duty.cancelled()]
@@ -277,61 +269,6 @@ class Session:
                     raise
                 await asyncio.sleep(delay)
 
-    async def _send_out(self, link: Link) -> None:
-        """Send what waits in the outbox, as long as the link lasts."""
-        loop = asyncio.get_running_loop()
-        while True:
-            self._outgoing.clear()
-            while (parcel := self._outbox.next(loop.time())) is not None:
-                await self._post(link, parcel)
-            if self._outbox.overdue(loop.time(), self._bounds.acknowledgement):
-                raise Unreachable("The server does not acknowledge.")
-            # Woken by a message, an answer or a delay; at the latest to look for what is overdue.
-            pause = self._outbox.pause(loop.time()) or self._bounds.acknowledgement / 4
-            # Not wait_for: on Python 3.11 it may swallow a cancellation that meets its result.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._outgoing.wait()
-
-    async def _post(self, link: Link, parcel: Parcel) -> None:
-        try:
-            reply = await link.send(
-                "post",
-                sphere=parcel.sphere,
-                revision=parcel.revision,
-                client_id=parcel.client_id,
-                body=parcel.body,
-            )
-        except Unreachable:
-            raise
-        except Failure as failure:
-            self._give_up([parcel], failure)
-        else:
-            reply.add_done_callback(partial(self._answered, parcel))
-
-    def _answered(self, parcel: Parcel, reply: asyncio.Future[Frame]) -> None:
-        failure = reply.exception()
-        if failure is None:
-            self._outbox.settle(parcel)
-            _resolve(parcel, reply.result())
-        elif isinstance(failure, Refused):
-            self._refused(parcel, failure)
-        # Otherwise the link is gone: the outbox takes the message back when the session parts.
-        self._outgoing.set()
-
-    def _refused(self, parcel: Parcel, refused: Refused) -> None:
-        delay = self._backoff.afresh().delay(refused.retry_after)
-        until = asyncio.get_running_loop().time() + delay
-        if not refused.temporary or not self._outbox.postpone(parcel, until):
-            self._give_up([parcel], refused)
-
-    def _give_up(self, parcels: list[Parcel], failure: Failure) -> None:
-        for parcel in parcels:
-            self._outbox.settle(parcel)
-            if not parcel.fate.done():
-                parcel.fate.set_exception(failure)
-                parcel.fate.exception()  # retrieved: a sender that left is not an accident
-
     def _hear(self, frame: Frame) -> None:
         following = self._followings.get(str(frame.get("sphere")))
         if frame["type"] == "sphere_forgotten" and following is not None:
@@ -367,8 +304,3 @@ class Session:
         if not self.ended.cancelled():
             self.ended.result()
         raise Unreachable("The conversation is over.")
-
-
-def _resolve(parcel: Parcel, reply: Frame) -> None:
-    if not parcel.fate.done():
-        parcel.fate.set_result(reply)

@@ -23,6 +23,7 @@ ORDERS: Final[tuple[tuple[str, str, str], ...]] = (
     ("join", "SPHERE", "come into a sphere I am invited to, or that is open to me"),
     ("decline", "SPHERE", "decline an invitation"),
     ("invite", "ADDRESS|MEMBER", "invite somebody here"),
+    ("guest", "ADDRESS", "draw an invitation for a guest of this sphere alone, shown once"),
     ("bequeath", "none|named|anonymous", "say what becomes of my messages here when I leave"),
     ("leave", "", "leave this sphere, which erases what I wrote (asks first)"),
     ("rename", "NAME", "call this sphere so"),

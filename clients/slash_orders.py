@@ -107,6 +107,12 @@ async def _invite(talk: Conversation, who: str) -> None:
     talk.say("Invited, if there is such a person")
 
 
+async def _guest(talk: Conversation, address: str) -> None:
+    drawn = await _act(talk, "invite_visitor", address=address)
+    talk.say("Hand this invitation to them yourself")
+    talk.paint_secret(f"It is shown this once: {safe_line(drawn['token'])}")
+
+
 async def _bequeath(talk: Conversation, form: str) -> None:
     await _act(talk, "bequeath", form=form)
     talk.say(f"Your bequest here is now: {form}")
@@ -210,6 +216,7 @@ SLASH_ORDERS: Final[dict[str, Order]] = {
     "join": _join,
     "decline": _decline,
     "invite": _invite,
+    "guest": _guest,
     "bequeath": _bequeath,
     "leave": _leave,
     "rename": _rename,

@@ -8,7 +8,6 @@ nowhere else. Invariant: an answer is the parsed body of a success, and anything
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -16,8 +15,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from clients.failures import Refused, Unreachable
-from clients.reconnection import Backoff, failure_of_status
-from clients.safe_text import safe_line
+from clients.reconnection import Backoff, failure_of_status, reason_of
 
 T = TypeVar("T")
 
@@ -48,6 +46,13 @@ def change_password(
     fields = {"organisation": organisation, "address": address}
     secrets = {"password": password, "new_password": new_password}
     _call(server, "/v1/password", fields | secrets)
+
+
+def accept(server: str, invitation: str, address: str, name: str, password: str) -> str:
+    """Accept an invitation; return the handle of the organisation to sign in to."""
+    fields = {"invitation": invitation, "address": address}
+    answer = _call(server, "/v1/accept", fields | {"name": name, "password": password})
+    return str(answer["organisation"])
 
 
 def bring(server: str, token: str, body: str, client_id: str) -> None:
@@ -102,12 +107,6 @@ def _call(
         raise Refused(refusal)
     retry_after = answer.headers.get("Retry-After")
     raise failure_of_status(answer.status, retry_after, body.decode(errors="replace"))
-
-
-def reason_of(error: Exception) -> str:
-    """Return why a connection failed, in the words of the system when it has some."""
-    number = getattr(error, "errno", None)
-    return os.strerror(number) if isinstance(number, int) and number > 0 else safe_line(str(error))
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

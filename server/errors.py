@@ -8,7 +8,8 @@ are assertions, and unexpected exceptions close the connection.
     |-- BadInput            what was sent cannot be read
     |   |-- MalformedFrame, UnknownCommand, InvalidField, TooLarge, PasswordRefused
     |-- Unauthenticated     who you are is not established, or no longer
-    |   |-- NotAuthenticated, SignInRefused, PasswordExpired, OriginRefused
+    |   |-- NotAuthenticated, SignInRefused, InvitationRefused, PasswordExpired, OriginRefused,
+    |   |   SecondFactorNeeded, SecondFactorRefused, SecondFactorMissing
     |-- Forbidden           who you are does not allow it
     |   |-- NotFound, NotAllowed
     |-- Conflict            the state of things does not allow it
@@ -99,6 +100,30 @@ class SignInRefused(Unauthenticated):
     """The address, the password or the organisation is wrong."""
 
     code = "sign_in_refused"
+
+
+class InvitationRefused(Unauthenticated):
+    """The invitation is used, expired or not for this address, or the password is not its own."""
+
+    code = "invitation_refused"
+
+
+class SecondFactorNeeded(Unauthenticated):
+    """The password is right; send the present code of the second factor with it."""
+
+    code = "second_factor_needed"
+
+
+class SecondFactorRefused(Unauthenticated):
+    """The code of the second factor is wrong, or was used before: wait for the next one."""
+
+    code = "second_factor_refused"
+
+
+class SecondFactorMissing(Unauthenticated):
+    """This organisation requires a second factor: set one up, then sign in."""
+
+    code = "second_factor_missing"
 
 
 class PasswordExpired(Unauthenticated):

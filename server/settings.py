@@ -144,10 +144,16 @@ class Settings(BaseSettings):
     connectors_per_sphere_max: int = _bound(50, "Connectors of one sphere.")
 
     argon2_memory_kib: int = _bound(
-        65_536, "Memory of one password hash: RFC 9106, second recommended option.", least=19_456
+        65_536,
+        "Memory of one password hash: RFC 9106, second recommended option, above OWASP's floor.",
+        least=19_456,
     )
     argon2_time: int = _bound(3, "Passes of one password hash: RFC 9106.", least=2, most=20)
-    argon2_lanes: int = _bound(4, "Lanes of one password hash: RFC 9106.", most=16)
+    argon2_lanes: int = _bound(
+        1,
+        "Lanes of one password hash: one (RFC 9106 says 4), so that a hash takes one core at most.",
+        most=16,
+    )
     hashers_max: int = _bound(
         1, "Password hashes at once: one, so that a core stays free for messages.", most=64
     )

@@ -4,6 +4,8 @@
     schema          the tables; migrations/ brings any earlier database up to them
     identifiers     random ids
     organisations, accounts, members, sessions      who people are
+    admissions, second_factors, profiles, exports   how they come in, and what is theirs
+    errands, charge                                 what another process asks, and of which
     spheres, stays, invitations, connectors         what they are inside
     timeline        a sphere's events: append, read
     posts           many posts in one transaction

@@ -43,6 +43,7 @@ class Credential(Account, frozen=True, kw_only=True):
 
     member: Member
     disabled: bool
+    used: int | bytes | None = None  #: the code that proved it too: its step, or a digest
 
 
 def normalise_address(address: str) -> str:

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import aiosqlite
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from server import errors
 from storage.keyring import Keyring
@@ -40,7 +40,6 @@ PRAGMAS = {
     "temp_store": 2,
     "busy_timeout": 5_000,
 }
-
 
 #: How long a checkpoint waits for readers: our own are done in less.
 CHECKPOINT_WAIT_MS = 100
@@ -67,6 +66,7 @@ class Database:
         self.path.touch(mode=0o600)  # SQLite gives its journals the mode of the database
         self.keyring = keyring
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cloison-writer")
+        self._local = threading.local()
         self._threads = ThreadPoolExecutor(readers_max, thread_name_prefix="cloison-reader")
         plain = parsed.set(drivername="sqlite")
         self._writer = create_engine(
@@ -75,13 +75,9 @@ class Database:
         self._readers = create_engine(
             plain, pool_size=readers_max, max_overflow=0, hide_parameters=True
         )
-        self._probe = create_async_engine(
-            parsed.set(drivername="sqlite+aiosqlite"), pool_size=1, max_overflow=0
-        )
-        for engine in (self._writer, self._readers, self._probe.sync_engine):
+        for engine in (self._writer, self._readers):
             event.listen(engine, "connect", self._on_connect)
         event.listen(self._writer, "begin", _begin_immediate)
-        event.listen(self._readers, "begin", _begin)
 
     async def write(
         self, act: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -100,15 +96,17 @@ class Database:
         """Run ``ask(transaction, ...)`` on one snapshot. Raises what it raises."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
-            self._threads, lambda: _within(self._readers, lambda tx: ask(tx, *args, **kwargs))
+            self._threads, lambda: self._ask(lambda tx: ask(tx, *args, **kwargs))
         )
 
     async def answers(self) -> bool:
         """Say whether the database answers, on a connection that no queue of reads holds up."""
         try:
-            async with self._probe.connect() as connection:
-                await connection.exec_driver_sql("SELECT 1")
-        except (DBAPIError, PoolTimeout):
+            async with aiosqlite.connect(
+                f"{self.path.absolute().as_uri()}?mode=ro", uri=True
+            ) as probe:
+                await probe.execute("SELECT count(*) FROM sqlite_schema")
+        except sqlite3.Error:
             return False
         return True
 
@@ -126,7 +124,6 @@ class Database:
 
     async def close(self) -> None:
         """Let go of every connection, and of the keyring."""
-        await self._probe.dispose()
         await self._on_thread(self._writer.dispose)
         self._thread.shutdown()
         self._threads.shutdown()
@@ -139,6 +136,29 @@ class Database:
     def _on_connect(self, connection: Any, record: Any) -> None:
         _configure(connection)
         record.info["keyring"] = self.keyring
+
+    def _ask(self, ask: Callable[[Connection], T]) -> T:
+        """Run ``ask`` on this thread's own connection, on one snapshot.
+
+        The thread keeps its connection, and the snapshot is opened and closed by the driver: taking
+        one from a pool and beginning anew would cost as much as most questions.
+        """
+        connection: Connection | None = getattr(self._local, "connection", None)
+        try:
+            if connection is None:
+                connection = self._local.connection = self._readers.connect()
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            driver.execute("BEGIN")
+            try:
+                return ask(connection)
+            finally:
+                driver.execute("ROLLBACK")
+        except (DBAPIError, sqlite3.Error) as error:
+            if connection is not None:
+                self._local.connection = None
+                connection.close()
+            raise errors.StorageUnavailable from error
 
     def _checkpoint(self) -> bool:
         with self._writer.connect() as connection:
@@ -178,7 +198,3 @@ def _configure(connection: Any) -> None:
 
 def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")

@@ -6,22 +6,39 @@ that two members of one account cannot be linked.
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, delete, exists, insert, select, update
 
 from server import errors
-from server.domain.facts import Member
+from server.domain.facts import Fact, Member
 from server.domain.naming import check_name
-from server.protocol.scalars import MemberRole
-from storage import sessions
+from server.protocol.scalars import Bequest, MemberRole
+from storage import second_factors, sessions
 from storage.accounts import normalise_address
 from storage.database import Transaction
 from storage.identifiers import new_id
 from storage.schema import account as account_table
+from storage.schema import bequest, profile_field
 from storage.schema import member as table
 
+#: What is left of the name of somebody who is gone, and left nothing under it.
+NOBODY = "-"
+
 _COLUMNS = (table.c.id, table.c.organisation, table.c.name, table.c.role)
+
+
+class Listed(Fact, frozen=True):
+    """A member as the operator lists them, who runs the organisation. It does not print."""
+
+    member: Member
+    address: str
+    disabled: bool
+
+    def __repr__(self) -> str:
+        """Name the member without saying who it is."""
+        return f"<Listed {self.member.id}>"
 
 
 def create(
@@ -37,6 +54,7 @@ def create(
             account=account,
             organisation=organisation,
             name=made.name,
+            name_folded=folded(made.name),
             role=role.value,
             disabled=False,
             created_at=now,
@@ -60,6 +78,72 @@ def of_account(tx: Transaction, account: str) -> list[Member]:
     """Return the memberships of an account: for that account's own eyes only."""
     rows = tx.execute(select(*_COLUMNS).where(table.c.account == account).order_by(table.c.id))
     return [_member(row) for row in rows]
+
+
+def of_organisation(tx: Transaction, organisation: str) -> list[Listed]:
+    """Return the members of an organisation, by name: for the operator."""
+    rows = tx.execute(
+        select(*_COLUMNS, table.c.disabled, account_table.c.address)
+        .join(account_table, account_table.c.id == table.c.account)
+        .where(table.c.organisation == organisation)
+        .order_by(table.c.name, table.c.id)
+    )
+    return [
+        Listed(member=_member(row), address=row.address, disabled=bool(row.disabled))
+        for row in rows
+    ]
+
+
+def folded(name: str) -> str:
+    """Return the form of a name that a search looks at."""
+    return unicodedata.normalize("NFKD", name).casefold()
+
+
+def rename(tx: Transaction, *, member_id: str, name: str, now: int) -> None:
+    """Give a member another name, which is clean."""
+    tx.execute(
+        update(table)
+        .where(table.c.id == member_id)
+        .values(name=name, name_folded=folded(name), renamed_at=now)
+    )
+
+
+def renamed_at(tx: Transaction, member_id: str) -> int:
+    """Return when a member last took another name; 0 when never."""
+    chosen = select(table.c.renamed_at).where(table.c.id == member_id)
+    return tx.execute(chosen).scalar_one_or_none() or 0
+
+
+def part(tx: Transaction, member_id: str) -> None:
+    """Part a member who is inside no sphere from their account; forget both if nothing needs them.
+
+    What is kept under a bequest keeps the row: the name, if it is kept under the name, and no more.
+    An account without a membership opens nothing: it goes.
+    """
+    account = tx.execute(select(table.c.account).where(table.c.id == member_id)).scalar_one()
+    forms = set(
+        tx.execute(select(bequest.c.form).where(bequest.c.member == member_id)).scalars()
+    ) - {Bequest.NONE}
+    if forms:
+        named = {} if Bequest.NAMED in forms else {"name": NOBODY, "name_folded": NOBODY}
+        tx.execute(delete(profile_field).where(profile_field.c.member == member_id))
+        tx.execute(
+            update(table)
+            .where(table.c.id == member_id)
+            .values(account=None, disabled=True, **named)
+        )
+    else:
+        tx.execute(delete(bequest).where(bequest.c.member == member_id))
+        tx.execute(delete(table).where(table.c.id == member_id))
+    if not _has_other(tx, account, member_id):
+        second_factors.forget(tx, account)
+    others = exists().where(table.c.account == account)
+    tx.execute(delete(account_table).where(account_table.c.id == account, ~others))
+
+
+def _has_other(tx: Transaction, account: str, member_id: str) -> bool:
+    chosen = select(table.c.id).where(table.c.account == account, table.c.id != member_id)
+    return tx.execute(chosen.limit(1)).first() is not None
 
 
 def set_role(tx: Transaction, *, member_id: str, role: MemberRole) -> None:
@@ -90,7 +174,7 @@ def _member(row: Row[*tuple[Any, ...]]) -> Member:
     )
 
 
-_BY_ID = select(*_COLUMNS).where(table.c.id == bindparam("member"))
+_BY_ID = select(*_COLUMNS).where(table.c.id == bindparam("member"), table.c.account.is_not(None))
 _BY_ADDRESS = (
     select(*_COLUMNS)
     .join(account_table, account_table.c.id == table.c.account)

@@ -87,6 +87,7 @@ def create(
             handle=made.handle,
             name=made.name,
             directory=made.directory,
+            second_factor=False,
             created_at=now,
             **_values(password_policy, session_policy),
         )
@@ -118,6 +119,17 @@ def has_directory(tx: Transaction, organisation: str) -> bool:
 def set_directory(tx: Transaction, *, organisation: str, directory: bool) -> None:
     """Open or close an organisation's directory: the next question finds it so."""
     tx.execute(update(table).where(table.c.id == organisation).values(directory=directory))
+
+
+def set_second_factor(tx: Transaction, *, organisation: str, required: bool) -> None:
+    """Require a second factor of whoever signs in, from the next sign-in on; or no more."""
+    tx.execute(update(table).where(table.c.id == organisation).values(second_factor=required))
+
+
+def requires_second_factor(tx: Transaction, organisations: Iterable[str]) -> bool:
+    """Say whether any of these organisations requires a second factor."""
+    asked = table.c.id.in_(list(organisations)), table.c.second_factor.is_(True)
+    return tx.execute(select(table.c.id).where(*asked).limit(1)).first() is not None
 
 
 def every(tx: Transaction, ids: Iterable[str]) -> list[Organisation]:

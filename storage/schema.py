@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -48,6 +49,7 @@ organisation = Table(
     Column("session_idle_ms", BigInteger, nullable=False),
     Column("sessions_max", Integer, nullable=False),
     Column("directory", Boolean, nullable=False),
+    Column("second_factor", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
 
@@ -59,6 +61,25 @@ account = Table(
     Column("password_hash", String(255), nullable=False),
     Column("password_set_at", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+)
+
+#: A second factor: the secret is sealed with a key of the keyring. ``last_step`` is the latest code
+#: used; ``failures`` counts wrong ones since.
+second_factor = Table(
+    "second_factor",
+    metadata,
+    Column("account", ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
+    Column("secret", LargeBinary, nullable=False),
+    Column("confirmed", Boolean, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False),
+)
+
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    Column("account", ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", LargeBinary(32), primary_key=True),
 )
 
 former_password = Table(
@@ -74,14 +95,38 @@ member = Table(
     "member",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("account", ForeignKey("account.id")),
+    Column("account", ForeignKey("account.id", ondelete="CASCADE")),
     Column("organisation", ForeignKey("organisation.id", ondelete="CASCADE"), nullable=False),
     Column("name", String(80), nullable=False),
+    Column("name_folded", String(240), nullable=False),
+    Column("renamed_at", BigInteger, nullable=False, default=0),
     Column("role", String(8), nullable=False),
     Column("disabled", Boolean, nullable=False, default=False),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("account", "organisation"),
     Index(None, "organisation"),
+)
+
+#: What somebody says of themselves in their organisation, and to whom.
+profile_field = Table(
+    "profile_field",
+    metadata,
+    Column("member", ForeignKey("member.id", ondelete="CASCADE"), primary_key=True),
+    Column("field", String(8), primary_key=True),
+    Column("value", String(500), nullable=False),
+    Column("visibility", String(12), nullable=False),
+)
+
+#: What they say in one sphere instead; without a value, nothing. It ends with the stay.
+profile_override = Table(
+    "profile_override",
+    metadata,
+    Column("sphere", ID, primary_key=True),
+    Column("member", ID, primary_key=True),
+    Column("field", String(8), primary_key=True),
+    Column("value", String(500)),
+    ForeignKeyConstraint(["sphere", "member"], ["stay.sphere", "stay.member"], ondelete="CASCADE"),
+    Index(None, "member"),
 )
 
 #: An invitation to an organisation, or as a visitor to one of its spheres.

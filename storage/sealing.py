@@ -89,6 +89,11 @@ def retire_all(tx: Transaction, sphere_id: str) -> None:
     _doom(tx, list(keys))
 
 
+def doom(tx: Transaction, sealed: bytes) -> None:
+    """Doom the key of something that was sealed under a key of its own."""
+    _doom(tx, [sealed[:ID_BYTES]])
+
+
 def _doom(tx: Transaction, keys: list[bytes]) -> None:
     if keys:
         tx.execute(insert(doomed_key), [{"key": key} for key in keys])

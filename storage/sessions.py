@@ -118,6 +118,12 @@ def by_digest(tx: Transaction, digest: bytes) -> Session | None:
     return None if row is None else _session(row)
 
 
+def of_member(tx: Transaction, member_id: str) -> list[Session]:
+    """Return the sessions of a member that were not ended, the latest first."""
+    rows = tx.execute(_OF_MEMBER, {"member": member_id})
+    return [_session(row) for row in rows]
+
+
 def valid(tx: Transaction, ids: Iterable[str]) -> set[str]:
     """Return those of ``ids`` that were not ended and whose member is not disabled."""
     rows = tx.execute(
@@ -137,6 +143,12 @@ def seen(tx: Transaction, moments: Mapping[str, int]) -> None:
 def end(tx: Transaction, session: str) -> bool:
     """End a session; say whether there was one."""
     return tx.execute(delete(table).where(table.c.id == session)).rowcount > 0
+
+
+def end_own(tx: Transaction, *, member_id: str, session: str) -> bool:
+    """End a session of a member, of nobody else; say whether there was one."""
+    own = table.c.id == session, table.c.member == member_id
+    return tx.execute(delete(table).where(*own)).rowcount > 0
 
 
 def end_of_account(tx: Transaction, account_id: str) -> list[str]:
@@ -237,7 +249,7 @@ _ROOM = (
     .join(member, member.c.organisation == organisation.c.id)
     .where(member.c.id == bindparam("member"))
 )
-_BY_DIGEST = _joined(
+_SESSION = _joined(
     select(
         table.c.id,
         table.c.member,
@@ -252,7 +264,11 @@ _BY_DIGEST = _joined(
         organisation.c.password_age_max_ms,
         *POLICY,
     )
-).where(table.c.digest == bindparam("digest"))
+)
+_BY_DIGEST = _SESSION.where(table.c.digest == bindparam("digest"))
+_OF_MEMBER = _SESSION.where(table.c.member == bindparam("member")).order_by(
+    table.c.created_at.desc(), table.c.id
+)
 _SEEN = (
     update(table)
     .where(table.c.id == bindparam("session"), table.c.seen_at < bindparam("at"))

@@ -108,6 +108,24 @@ class House:
             _enrol, organisation, name, role, hashed, self.parts.clock.now()
         )
 
+    async def twin(self, resident: Resident, organisation: str, name: str) -> Resident:
+        """Make somebody a member of another organisation too."""
+        member = await self.parts.database.write(
+            members.create,
+            account=resident.account,
+            organisation=organisation,
+            name=name,
+            role=MemberRole.MEMBER,
+            now=self.parts.clock.now(),
+        )
+        return Resident(member=member, address=resident.address, account=resident.account)
+
+    async def directory(self, organisation: str) -> None:
+        """Let the members of an organisation look each other up."""
+        await self.parts.database.write(
+            organisations.set_directory, organisation=organisation, directory=True
+        )
+
     async def token(self, resident: Resident) -> str:
         """Open a session; return its token."""
         token = tokens.new_session_token()

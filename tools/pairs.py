@@ -32,4 +32,11 @@ REPLIES: Final[Mapping[type[commands.Command], type[replies.Reply]]] = {
     commands.Enter: replies.Inside,
     commands.InstallConnector: replies.ConnectorToken,
     commands.RevokeConnector: replies.Done,
+    commands.Rename: replies.Done,
+    commands.Describe: replies.Done,
+    commands.GetMyProfile: replies.MyProfile,
+    commands.GetProfile: replies.Profile,
+    commands.SearchDirectory: replies.Directory,
+    commands.ListSessions: replies.Sessions,
+    commands.EndSession: replies.Done,
 }

@@ -5,8 +5,10 @@
     passwords         Argon2id in a bounded pool
     guessing          passwords that an attacker would try first
     throttle          how often a password may be tried
+    second_factor     codes that change every half minute, and those for when the device is lost
     proof             address and password, proved at the same cost whatever the answer
     sign_in           from a proof to a session
+    admission         from an invitation to a membership
     change_password   from a proof to another password
     live              sessions with open sockets, and their deadlines
     deadlines         the one timer that closes what is due

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from server import errors
-from server.auth import change_password, sign_in, tokens
+from server.auth import change_password, enrolment, sign_in, tokens
+from server.auth.admission import Acceptance, Admitter
 from server.auth.live import LiveSessions
 from server.auth.passwords import Passwords
 from server.auth.proof import Claim, Prover
@@ -17,7 +18,8 @@ from server.auth.sign_in import SignedIn
 from server.auth.throttle import Throttle
 from server.clock import Clock
 from server.domain.policy import PasswordPolicy, SessionPolicy
-from storage import organisations, sessions
+from storage import admissions, errands, organisations, sessions
+from storage.accounts import Credential
 from storage.database import Database, Transaction
 from storage.sessions import Session
 
@@ -37,11 +39,18 @@ class Accounts:
         passwords: Passwords,
         throttle: Throttle,
         live: LiveSessions,
+        invitations_per_sphere_max: int = 1_000,
     ) -> None:
         self._database = database
         self._clock = clock
         self._passwords = passwords
-        self._prover = Prover(database, passwords, throttle)
+        self._prover = Prover(database, passwords, throttle, clock)
+        self._admitter = Admitter(
+            database,
+            passwords,
+            throttle,
+            invitations_per_sphere_max=invitations_per_sphere_max,
+        )
         self._live = live
 
     async def sign_in(self, claim: Claim, *, replaced: str | None = None) -> SignedIn:
@@ -74,6 +83,29 @@ class Accounts:
             raise errors.NotAuthenticated
         self._end_here([session.id])
 
+    async def prove(self, claim: Claim) -> Credential:
+        """Return the credential that ``claim`` proves; whether it expired is the caller's to ask.
+
+        Raises SignInRefused, TooFast, Busy, StorageUnavailable.
+        """
+        return await self._prover.prove(claim)
+
+    async def draw_second_factor(self, claim: Claim) -> str:
+        """Draw the secret of a second factor, not yet in force; return it. Raises Conflict."""
+        proved = await self._prover.prove(claim)
+        return await self._database.write(enrolment.draw, claim, proved)
+
+    async def confirm_second_factor(self, claim: Claim, code: str) -> list[str]:
+        """Put the factor that was drawn in force; return recovery codes. Raises Conflict."""
+        proved = await self._prover.prove(claim)
+        now = self._clock.now()
+        return await self._database.write(enrolment.confirm, claim, proved, code, now)
+
+    async def drop_second_factor(self, claim: Claim) -> None:
+        """Do without a second factor again. Raises NotAllowed where one is required."""
+        proved = await self._prover.prove(claim)
+        await self._database.write(enrolment.drop, claim, proved)
+
     async def change_password(self, claim: Claim, new_password: str) -> None:
         """Replace the password that ``claim`` proves, and end the account's sessions.
 
@@ -97,6 +129,14 @@ class Accounts:
             now=self._clock.now(),
         )
         self._end_here(ended)
+
+    async def accept(self, acceptance: Acceptance) -> str:
+        """Make whoever was invited a member; return the handle of the organisation to sign in to.
+
+        Raises InvitationRefused, PasswordRefused, InvalidField, Conflict, TooFast, Busy,
+        StorageUnavailable.
+        """
+        return await self._admitter.admit(acceptance, self._clock.now())
 
     async def recognise(self, token: str) -> Session:
         """Return the session of a token, alive now; attach it to open a socket.
@@ -142,8 +182,8 @@ class Accounts:
         self._live.noted(seen)
 
     async def sweep(self) -> int:
-        """Delete the rows of sessions long dead; return how many. Raises StorageUnavailable."""
-        return await self._database.write(sessions.sweep, before=self._clock.now() - SWEEP_AFTER_MS)
+        """Delete what is long over; return how many sessions. Raises StorageUnavailable."""
+        return await self._database.write(_sweep, self._clock.now())
 
     async def _find(self, token: str) -> Session:
         if not tokens.may_be_session(token):
@@ -156,3 +196,10 @@ class Accounts:
     def _end_here(self, ended: Iterable[str]) -> None:
         for session_id in ended:
             self._live.end(session_id)
+
+
+def _sweep(tx: Transaction, now: int) -> int:
+    """Delete dead sessions, invitations that expired, and errands that nobody waits for."""
+    admissions.sweep(tx, before=now)
+    errands.sweep(tx, before=now - SWEEP_AFTER_MS)
+    return sessions.sweep(tx, before=now - SWEEP_AFTER_MS)

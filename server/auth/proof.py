@@ -12,8 +12,10 @@ import msgspec
 
 from server import errors
 from server.auth.passwords import Passwords
+from server.auth.second_factor import matching
 from server.auth.throttle import Attempt, Throttle
-from storage import accounts
+from server.clock import Clock
+from storage import accounts, second_factors
 from storage.accounts import Credential
 from storage.database import Database, Transaction
 
@@ -24,6 +26,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     organisation: str  #: by its handle
     address: str
     password: str
+    code: str | None = None  #: of the second factor, where there is one
     source: str | None = None
 
     def __repr__(self) -> str:
@@ -34,7 +37,10 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 class Prover:
     """Proves claims."""
 
-    def __init__(self, database: Database, passwords: Passwords, throttle: Throttle) -> None:
+    def __init__(
+        self, database: Database, passwords: Passwords, throttle: Throttle, clock: Clock
+    ) -> None:
+        self._clock = clock
         self._database = database
         self._passwords = passwords
         self._throttle = throttle
@@ -42,7 +48,8 @@ class Prover:
     async def prove(self, claim: Claim) -> Credential:
         """Return the credential that ``claim`` proves.
 
-        Raises SignInRefused, TooFast, Busy, StorageUnavailable.
+        Raises SignInRefused, SecondFactorNeeded, SecondFactorRefused, TooFast, Busy,
+        StorageUnavailable.
         """
         attempt = self._throttle.admit(claim.address, claim.source)
         try:
@@ -54,20 +61,36 @@ class Prover:
         except errors.Refusal:
             self._throttle.not_tried(attempt)
             raise
-        return self._settle(attempt, found, right=right)
-
-    def _settle(self, attempt: Attempt, found: Credential | None, *, right: bool) -> Credential:
         if found is None or found.disabled or not right:
             self._throttle.failed(attempt)
             raise errors.SignInRefused
+        used = await self._second(attempt, found, claim.code)
         self._throttle.succeeded(attempt)
-        return found
+        return msgspec.structs.replace(found, used=used)
+
+    async def _second(
+        self, attempt: Attempt, found: Credential, code: str | None
+    ) -> int | bytes | None:
+        """Return which code of the second factor was shown; None where there is no factor."""
+        factor = await self._database.read(second_factors.of_account, found.id)
+        if factor is None or not factor.confirmed:
+            return None
+        if code is None:
+            self._throttle.not_tried(attempt)
+            raise errors.SecondFactorNeeded
+        used = matching(factor, code, self._clock.now())
+        if used is None:
+            self._throttle.failed(attempt)
+            await self._database.write(second_factors.failed, found.id)
+            raise errors.SecondFactorRefused
+        return used
 
 
 def check_unchanged(tx: Transaction, claim: Claim, proved: Credential) -> None:
     """Raise SignInRefused unless what was proved still holds, inside the transaction that acts.
 
-    Another hash of the same password, set at the same time, changes nothing.
+    Another hash of the same password, set at the same time, changes nothing. A code of the second
+    factor is used up with it. Raises SecondFactorRefused when it was used meanwhile.
     """
     present = accounts.credential(tx, handle=claim.organisation, address=claim.address)
     if (
@@ -77,3 +100,4 @@ def check_unchanged(tx: Transaction, claim: Claim, proved: Credential) -> None:
         or present.password_set_at != proved.password_set_at
     ):
         raise errors.SignInRefused
+    second_factors.use(tx, proved.id, proved.used)

@@ -12,6 +12,7 @@ import msgspec
 from server import errors
 from server.auth import tokens
 from server.auth.proof import Claim, check_unchanged
+from server.auth.second_factor import check_second_factor
 from server.domain.policy import may_sign_in_with, strictest
 from storage import accounts, sessions
 from storage.accounts import Credential
@@ -50,6 +51,7 @@ def open_session(
     policy = strictest(accounts.password_policies(tx, proved.id))
     if not may_sign_in_with(policy, set_at=proved.password_set_at, now=now):
         raise errors.PasswordExpired
+    check_second_factor(tx, proved)
     if rehashed is not None:
         accounts.rehash(tx, account=proved.id, former=proved.password_hash, password_hash=rehashed)
     ended = _end_replaced(tx, replaced)

@@ -13,6 +13,7 @@ import secrets
 
 SESSION_PREFIX = "cls_"
 CONNECTOR_PREFIX = "clc_"
+INVITATION_PREFIX = "cli_"
 _BYTES = 32
 _SECRET = "[A-Za-z0-9_-]{43}"  # noqa: S105  # the shape of one: 32 bytes in base64
 _SESSION = re.compile(SESSION_PREFIX + _SECRET)
@@ -26,6 +27,11 @@ def new_session_token() -> str:
 def new_connector_token() -> str:
     """Return a new connector token."""
     return CONNECTOR_PREFIX + secrets.token_urlsafe(_BYTES)
+
+
+def new_invitation_token() -> str:
+    """Return a new token of an invitation to an organisation."""
+    return INVITATION_PREFIX + secrets.token_urlsafe(_BYTES)
 
 
 def digest(token: str) -> bytes:

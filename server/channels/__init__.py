@@ -5,6 +5,10 @@
     reading       snapshot and history
     arrivals      invite, join, enter, appoint
     departures    leave, remove, bequeath
+    membership    what becomes of stays when a membership or an office ends
+    guests        visitors, invited by a sphere
+    profiles      what members say of themselves, in a sphere
+    directory     who else is in the organisation
     connectors    install, revoke
     outcome       what an action asks for, and what it returns
     writer        the one queue of writes: commit, then publish, then answer

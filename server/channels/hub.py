@@ -139,9 +139,7 @@ class Hub:
     def subscribe(self, reading: Reading, *, head: int, roster: Mapping[str, int]) -> None:
         """Go on from ``head``: the reply has been handed to the socket just now."""
         self.check_reading(reading)
-        room = self._rooms[reading.sphere]
-        room.flush()
-        room.admit(reading, head=head, roster=roster)
+        self._rooms[reading.sphere].admit(reading, head=head, roster=roster)
 
     def unsubscribe(self, sphere: str, listener: Listener) -> None:
         """Hand the sphere's frames to this connection no more."""

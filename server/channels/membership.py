@@ -11,12 +11,15 @@ from collections.abc import Iterable
 import msgspec
 
 from server import errors
-from server.channels.departures import Departure, depart
+from server.auth.proof import Claim, check_unchanged
+from server.channels.departures import depart
 from server.channels.outcome import Publication
 from server.domain.facts import Member, Sphere, Stay
+from server.domain.policy import may_sign_in_with, strictest
 from server.protocol.scalars import MemberRole, Parting
 from server.protocol.views import Certificate
-from storage import members, sessions, spheres
+from storage import accounts, members, sessions, spheres
+from storage.accounts import Credential
 from storage.database import Transaction
 
 
@@ -68,13 +71,34 @@ def _depart(
 ) -> Parted:
     gone = [depart(tx, sphere, stay, how, now) for sphere, stay in inside]
     return Parted(
-        certificates=[one.certificate for one in gone], publication=_together(gone), ended=[]
+        certificates=[one.certificate for one in gone],
+        publication=_together([one.publication for one in gone]),
+        ended=[],
     )
 
 
-def _together(gone: list[Departure]) -> Publication:
+def close(
+    tx: Transaction, *, claim: Claim, proved: Credential, everywhere: bool, now: int
+) -> Parted:
+    """End a membership by will, or every membership of the account, which goes with the last.
+
+    Raises SignInRefused when the proof no longer holds, and PasswordExpired.
+    """
+    check_unchanged(tx, claim, proved)
+    policy = strictest(accounts.password_policies(tx, proved.id))
+    if not may_sign_in_with(policy, set_at=proved.password_set_at, now=now):
+        raise errors.PasswordExpired
+    mine = members.of_account(tx, proved.id) if everywhere else [proved.member]
+    gone = [dismiss(tx, member.id, Parting.LEFT, now) for member in mine]
+    return Parted(
+        certificates=[certificate for one in gone for certificate in one.certificates],
+        publication=_together([one.publication for one in gone]),
+        ended=[session for one in gone for session in one.ended],
+    )
+
+
+def _together(every: list[Publication]) -> Publication:
     """Return everything that every node must hear, departures first."""
-    every = [one.publication for one in gone]
     return Publication(
         departures=tuple(item for one in every for item in one.departures),
         revoked=tuple(item for one in every for item in one.revoked),

@@ -99,7 +99,7 @@ class _Batch:
     def _message(self, draft: Draft) -> Outcome:
         standing = self._facts.standings.get((draft.sphere, draft.author))
         key = (draft.sphere, draft.author, draft.client_id)
-        if standing is not None and (earlier := self._receipts.get(key)) is not None:
+        if (earlier := self._receipts.get(key)) is not None:
             return _again(draft, *earlier)
         check_post(standing, draft.revision)
         assert standing is not None

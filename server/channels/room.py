@@ -109,7 +109,7 @@ class Room:
             for entry in missed:
                 self._turn(entry)
         self._hand(reading.subscriber, [self._veil(reading.subscriber, one) for one in missed])
-        self._waiting[reading.subscriber] = max(head, self.head if missed else 0)
+        self._waiting[reading.subscriber] = head
         self._promote()
 
     def drop(self, subscriber: Subscriber) -> None:

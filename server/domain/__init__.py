@@ -7,5 +7,6 @@ permission   who may do what: one ``check_`` a command
 visibility   what of a timeline a viewer may see: horizons and stamps
 audience     who may hear an event as it happens
 pace         how fast one may ask
+profile      what of somebody shows to whom
 departure    what becomes of a member's messages, bots and office when they leave
 """

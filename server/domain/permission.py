@@ -112,6 +112,15 @@ def check_enter(member: Member, standing: Standing | None) -> None:
         raise errors.AlreadyInside
 
 
+def check_directory(member: Member, *, kept: bool) -> None:
+    """Raise NotAllowed where there is no directory, for everybody alike; and for visitors always.
+
+    Comes before anything is looked up, so that it says nothing of who there is.
+    """
+    if not kept or member.role is MemberRole.VISITOR:
+        raise errors.NotAllowed("There is no directory here for you: ask in a sphere you share.")
+
+
 def check_remove(standing: Standing | None, target: Stay | None) -> Stay:
     """Return the stay of somebody whom this administrator may remove.
 

@@ -27,7 +27,7 @@ from storage.connectors import Connector
 class BotConnection(Speaker):
     """A link, and the connector that speaks on it."""
 
-    __slots__ = ("_connector", "_decode", "_digest", "_pending", "_services", "_task")
+    __slots__ = ("_connector", "_decode", "_digest", "_pending", "_services", "_task", "_waiting")
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class BotConnection(Speaker):
         self._connector: str | None = None
         self._pending = 0
         self._task: asyncio.Task[None] | None = None
+        self._waiting: list[Bring] = []
 
     def message_received(self, data: bytes, text: bool) -> None:  # noqa: FBT001  # the link's call
         """Take one command."""
@@ -68,7 +69,7 @@ class BotConnection(Speaker):
 
     def _handle(self, command: AnyConnectorCommand) -> None:
         if isinstance(command, Bring):
-            self._bring(command)
+            self._bring_in_turn(command)
         elif self._connector is not None or self._task is not None:
             raise errors.AlreadyGreeted
         else:
@@ -80,9 +81,12 @@ class BotConnection(Speaker):
             found = None if digest is None else await self._attach(digest)
         except errors.Refusal as refusal:
             self._refuse(command.id, refusal)
-            return
-        finally:
-            self._task = None
+        else:
+            self._answer(command, found)
+        self._task = None
+        self._catch_up()
+
+    def _answer(self, command: ConnectorHello, found: Connector | None) -> None:
         if found is None:
             self.end(Close.CONNECTOR_REVOKED)
         elif not self.link.closed:
@@ -98,6 +102,23 @@ class BotConnection(Speaker):
         self._connector = found.id
         services.hub.plug(found.id, self)
         return await services.database.read(connectors.by_digest, digest)
+
+    def _bring_in_turn(self, command: Bring) -> None:
+        """Bring now, or when the hello under way is answered."""
+        if self._task is None:
+            self._bring(command)
+        elif len(self._waiting) < self._services.connection.posts_pending_max:
+            self._waiting.append(command)
+        else:
+            raise errors.TooFast("Wait for the answer to hello.", retry_after_ms=100)
+
+    def _catch_up(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for command in waiting:
+            try:
+                self._bring(command)
+            except errors.Refusal as refusal:
+                self._refuse(command.id, refusal)
 
     def _bring(self, command: Bring) -> None:
         if self._connector is None:

@@ -37,7 +37,7 @@ class SlimHttpProtocol(HttpToolsProtocol):
     _in_head = False
     _head_bytes = 0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's is narrower too
         """Give the first request its deadline: uvicorn waits for it for ever."""
         super().connection_made(transport)
         self.wheel.appoint(self, self.limits.handshake_timeout_s)

@@ -4,6 +4,9 @@
     refusals    a refusal as an answer; the headers that every answer carries
     cookies     the session cookie of browsers
     accounts    sign in, sign out, change a password
+    admission   accept an invitation
+    second_factor   set up a second factor, do without it again
+    own         close one's account, take one's own data along
     health      alive, ready
     bring       what bots bring in
     hooks       what the tools that people already have send, as it is

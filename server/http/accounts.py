@@ -34,6 +34,8 @@ from server.protocol.scalars import Address, MemberId, MemberRole, Milliseconds,
 
 #: As typed, before it is normalised: composition makes it up to four times shorter.
 Password = Annotated[str, Meta(min_length=1, max_length=4 * PASSWORD_CHARS_MAX)]
+#: A code of a second factor, or a recovery code.
+Code = Annotated[str, Meta(min_length=6, max_length=32)]
 Handle = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -43,6 +45,7 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     organisation: Handle
     address: Address
     password: Password
+    code: Code | None = None
     cookie: bool = False
 
 
@@ -53,6 +56,7 @@ class ChangePassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     address: Address
     password: Password
     new_password: Password
+    code: Code | None = None
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +142,7 @@ def _claim(request: Request, asked: SignIn | ChangePassword) -> Claim:
         organisation=asked.organisation,
         address=asked.address,
         password=asked.password,
+        code=asked.code,
         source=None if request.client is None else request.client.host,
     )
 

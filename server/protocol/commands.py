@@ -13,20 +13,25 @@ from msgspec import Meta
 
 from server.protocol.scalars import (
     PAGE_EVENTS_MAX,
+    PAGE_MEMBERS_MAX,
     Address,
     Audience,
     Bequest,
     Body,
     ClientId,
     ConnectorId,
+    FieldText,
     History,
     MemberId,
     Name,
+    ProfileField,
     RequestId,
     Revision,
     Seq,
+    SessionId,
     SphereId,
     Token,
+    Visibility,
 )
 
 
@@ -131,6 +136,17 @@ class Invite(Command, frozen=True, tag="invite"):
     address: Address | None = None
 
 
+class InviteVisitor(Command, frozen=True, tag="invite_visitor"):
+    """Draw an invitation for a guest of this sphere alone (administrators): it is shown once.
+
+    Hand it to them yourself; they accept it over HTTP with this address. The answer is the same
+    whether or not the address has an account.
+    """
+
+    sphere: SphereId
+    address: Address
+
+
 class Decline(Command, frozen=True, tag="decline"):
     """Decline an invitation."""
 
@@ -197,6 +213,60 @@ class RevokeConnector(Command, frozen=True, tag="revoke_connector"):
     connector: ConnectorId
 
 
+class Rename(Command, frozen=True, tag="rename"):
+    """Take another name in this organisation; everybody who shares a sphere with me is told."""
+
+    name: Name
+
+
+class Describe(Command, frozen=True, tag="describe"):
+    """Say something of myself, and to whom; without ``value`` and ``visibility``, take it back.
+
+    With ``sphere``, say it there instead of what I say in general: ``sphere`` shows ``value`` to
+    those who share it, ``hidden`` shows nothing there; it ends with my stay.
+    """
+
+    field: ProfileField
+    value: FieldText | None = None
+    visibility: Visibility | None = None
+    sphere: SphereId | None = None
+
+
+class GetMyProfile(Command, frozen=True, tag="my_profile"):
+    """Read all that I say of myself, and to whom."""
+
+
+class GetProfile(Command, frozen=True, tag="profile"):
+    """Read what a member says of themselves.
+
+    With ``sphere``, which we share, what they say there; without, what the directory shows.
+    """
+
+    member: MemberId
+    sphere: SphereId | None = None
+
+
+class SearchDirectory(Command, frozen=True, tag="directory"):
+    """List the members of the organisation, by name, if it keeps a directory (never for visitors).
+
+    ``search`` is a part of a name. ``after`` is how many to skip.
+    """
+
+    search: Name | None = None
+    after: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MEMBERS_MAX)] = 50
+
+
+class ListSessions(Command, frozen=True, tag="sessions"):
+    """List the devices that I am signed in with, in this organisation."""
+
+
+class EndSession(Command, frozen=True, tag="end_session"):
+    """Sign one of my other devices out; to end this one, sign out over HTTP."""
+
+    session: SessionId
+
+
 AnyCommand = (
     Hello
     | ListSpheres
@@ -207,6 +277,7 @@ AnyCommand = (
     | Create
     | Configure
     | Invite
+    | InviteVisitor
     | Decline
     | Join
     | Leave
@@ -217,4 +288,11 @@ AnyCommand = (
     | Enter
     | InstallConnector
     | RevokeConnector
+    | Rename
+    | Describe
+    | GetMyProfile
+    | GetProfile
+    | SearchDirectory
+    | ListSessions
+    | EndSession
 )

@@ -94,6 +94,13 @@ class ManagerLeft(TimelineEvent, frozen=True, tag="manager_left"):
     kept: Bequest
 
 
+class MemberRenamed(TimelineEvent, frozen=True, tag="member_renamed"):
+    """A member has another name: what they wrote is theirs under it too."""
+
+    member: MemberId
+    name: Name
+
+
 class SphereChanged(TimelineEvent, frozen=True, tag="sphere_changed"):
     """The sphere's settings are now these; posts must name the new ``revision``."""
 
@@ -133,7 +140,7 @@ class ConnectorRevoked(TimelineEvent, frozen=True, tag="connector_revoked"):
 
 
 class Erased(TimelineEvent, frozen=True, tag="erased"):
-    """Something was here and is erased: its place keeps ``seq`` unbroken (history only)."""
+    """Something was here that is erased, or not for me: its place keeps ``seq`` unbroken."""
 
 
 AnyTimelineEvent = (
@@ -143,6 +150,7 @@ AnyTimelineEvent = (
     | MemberLeft
     | ManagerEntered
     | ManagerLeft
+    | MemberRenamed
     | SphereChanged
     | AdministratorAppointed
     | BequestWithdrawn

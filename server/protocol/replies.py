@@ -17,7 +17,10 @@ from server.protocol.views import (
     InvitationView,
     MemberView,
     OpenSphere,
+    OwnField,
+    ProfileView,
     Purge,
+    SessionView,
     SphereName,
     SphereView,
     View,
@@ -129,6 +132,39 @@ class ConnectorToken(Reply, frozen=True, tag="connector_token"):
     token: str
 
 
+class InvitationToken(Reply, frozen=True, tag="invitation_token"):
+    """The guest's invitation: shown this once, used once, and void after ``expires_at``."""
+
+    token: str
+    expires_at: Milliseconds
+
+
+class MyProfile(Reply, frozen=True, tag="my_profile"):
+    """All that I say of myself."""
+
+    name: Name
+    fields: list[OwnField]
+
+
+class Profile(Reply, frozen=True, tag="profile"):
+    """What a member says of themselves, to me."""
+
+    profile: ProfileView
+
+
+class Directory(Reply, frozen=True, tag="directory"):
+    """A page of the directory; ``more`` says that it goes on."""
+
+    members: list[ProfileView]
+    more: bool
+
+
+class Sessions(Reply, frozen=True, tag="sessions"):
+    """The devices that I am signed in with, the latest first."""
+
+    sessions: list[SessionView]
+
+
 AnyReply = (
     Error
     | Welcome
@@ -141,4 +177,9 @@ AnyReply = (
     | Left
     | Overview
     | ConnectorToken
+    | InvitationToken
+    | MyProfile
+    | Profile
+    | Directory
+    | Sessions
 )

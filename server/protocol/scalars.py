@@ -19,6 +19,10 @@ FRAME_BYTES_MAX = 65_536
 BODY_CHARS_MAX = 16_000
 #: Longest name of a sphere, member or connector, in characters: one line of a phone's screen.
 NAME_CHARS_MAX = 80
+#: Longest value of a field of a profile, in characters: a paragraph about oneself.
+FIELD_CHARS_MAX = 500
+#: Longest page of a directory, in members: a screenful of screens.
+PAGE_MEMBERS_MAX = 100
 #: Longest page of history, in events: with the longest bodies a page stays near 30 MB at worst,
 #: and the page is cut by PAGE_BYTES_MAX well before.
 PAGE_EVENTS_MAX = 500
@@ -32,6 +36,7 @@ ID_PATTERN = r"^[a-z2-7]{26}\Z"
 SphereId = Annotated[str, Meta(pattern=ID_PATTERN, description="a sphere's id")]
 MemberId = Annotated[str, Meta(pattern=ID_PATTERN, description="a member's id")]
 ConnectorId = Annotated[str, Meta(pattern=ID_PATTERN, description="a connector's id")]
+SessionId = Annotated[str, Meta(pattern=ID_PATTERN, description="a session's id: opens nothing")]
 RequestId = Annotated[
     int, Meta(ge=0, le=2**53 - 1, description="chosen by the client, echoed in the reply")
 ]
@@ -49,6 +54,9 @@ Revision = Annotated[int, Meta(ge=1, le=2**53 - 1, description="a sphere's revis
 Milliseconds = Annotated[int, Meta(ge=0, description="milliseconds, UTC since 1970 when a date")]
 Body = Annotated[str, Meta(min_length=1, max_length=BODY_CHARS_MAX, description="text")]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX, description="one line")]
+FieldText = Annotated[
+    str, Meta(min_length=1, max_length=FIELD_CHARS_MAX, description="text of a profile")
+]
 Address = Annotated[str, Meta(min_length=3, max_length=254, description="an address to sign in")]
 Token = Annotated[str, Meta(min_length=16, max_length=128, description="an opaque secret")]
 
@@ -96,3 +104,20 @@ class Parting(StrEnum):
 
     LEFT = "left"
     REMOVED = "removed"
+
+
+class ProfileField(StrEnum):
+    """What a profile may say."""
+
+    TITLE = "title"  #: what one does
+    PRONOUNS = "pronouns"
+    CONTACT = "contact"  #: how to be reached; never the address to sign in with, unless typed
+    ABOUT = "about"
+
+
+class Visibility(StrEnum):
+    """To whom a field of a profile shows."""
+
+    HIDDEN = "hidden"  #: to nobody
+    SPHERE = "sphere"  #: to those who share a sphere
+    ORGANISATION = "organisation"  #: to them, and to whoever finds the member in the directory

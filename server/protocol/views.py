@@ -15,10 +15,13 @@ from server.protocol.scalars import (
     MemberId,
     Milliseconds,
     Name,
+    ProfileField,
     Revision,
     Seq,
+    SessionId,
     SphereId,
     SphereRole,
+    Visibility,
 )
 
 
@@ -70,6 +73,40 @@ class MemberView(View, frozen=True):
     name: Name
     role: SphereRole
     entered: bool  #: a manager who entered: listed as such while inside
+
+
+class FieldView(View, frozen=True):
+    """Something that a member says of themselves."""
+
+    field: ProfileField
+    value: str
+
+
+class ProfileView(View, frozen=True):
+    """A member as whoever asks may see them."""
+
+    member: MemberId
+    name: Name
+    fields: list[FieldView]
+
+
+class OwnField(View, frozen=True):
+    """Something that I say of myself; in a ``sphere``, or in general when it is null."""
+
+    field: ProfileField
+    value: str | None
+    visibility: Visibility
+    sphere: SphereId | None
+
+
+class SessionView(View, frozen=True):
+    """A device that I am signed in with; ``seen_at`` may lag by half a minute."""
+
+    session: SessionId
+    began_at: Milliseconds
+    seen_at: Milliseconds
+    ends_at: Milliseconds
+    current: bool  #: this very one
 
 
 class FormerMember(View, frozen=True):

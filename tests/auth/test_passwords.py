@@ -149,8 +149,8 @@ def test_settings_below_owasps_floor_are_refused(below: dict[str, int]) -> None:
         Settings.model_validate(below)
 
 
-def test_the_settings_default_to_the_second_profile_of_rfc_9106() -> None:
+def test_the_settings_default_above_owasps_floor_on_one_lane() -> None:
     settings = Settings.model_validate({})
 
     assert settings.argon2_memory_kib == 65_536
-    assert (settings.argon2_time, settings.argon2_lanes) == (3, 4)
+    assert (settings.argon2_time, settings.argon2_lanes) == (3, 1)

@@ -38,8 +38,8 @@ def test_what_has_not_the_shape_of_a_session_token_is_told_apart() -> None:
     [
         "",
         "cls_",
-        tokens.new_connector_token(),
-        tokens.new_session_token() + "\n",
+        "clc_" + "x" * 43,
+        "cls_" + "x" * 43 + "\n",
         "cls_" + "é" * 43,
     ],
 )

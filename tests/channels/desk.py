@@ -1,4 +1,4 @@
-"""A desk: the real store and the real writer, and a broker that remembers in which order things went.
+"""A desk: the real store and the real writer, and a broker that remembers the order of things.
 
 The store is a file of its own; commits can be held up at the very point where they are durable and
 nobody has been told yet.
@@ -74,7 +74,11 @@ class Desk:
     def draft(self, sphere: str, author: Resident, body: str = "hello", **fields: Any) -> Draft:
         """Return a message of its own client id."""
         number = next(self._ids)
-        given = {"id": number, "revision": 1, "client_id": f"client-{number:04}"} | fields
+        given: dict[str, Any] = {
+            "id": number,
+            "revision": 1,
+            "client_id": f"client-{number:04}",
+        } | fields
         return Draft(sphere=sphere, author=author.id, body=body, **given)
 
     def post(self, draft: Any) -> asyncio.Future[Result]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgpack
+import msgspec
 
 from server.channels.hub import Hub
 from server.channels.outcome import Publication
@@ -58,7 +59,7 @@ class CountingEncoding(Encoding):
     """JSON that counts how often it encodes each event."""
 
     def __init__(self) -> None:
-        super().__init__("json", JSON.opcode, codec.msgspec.json)
+        super().__init__("json", JSON.opcode, msgspec.json)
         self.times: Counter[int] = Counter()
 
     def encode(self, message: Any) -> bytes:
@@ -183,6 +184,7 @@ class Node:
     def __init__(self) -> None:
         self.turns = Turns()
         self.hub = Hub(self.turns)
+        self._greeted: set[Ear] = set()
 
     def publish(self, *publications: Publication) -> None:
         """Deliver, and let the turn end."""
@@ -194,7 +196,9 @@ class Node:
         self, ear: Ear, *, roster: dict[str, int] | None = None, head: int = 0, sphere: str = SPHERE
     ) -> Ear:
         """Greet, and subscribe from ``head``; by default the three are inside from the start."""
-        self.hub.greet(ear)
+        if ear not in self._greeted:
+            self._greeted.add(ear)
+            self.hub.greet(ear)
         with self.hub.subscribing(sphere, ear) as watch:
             self.hub.check_reading(watch)
             self.hub.subscribe(watch, head=head, roster=roster or everybody())
@@ -204,7 +208,7 @@ class Node:
     def holds(self) -> int:
         """Return how much the hub remembers of anybody."""
         hub = self.hub
-        return sum(map(len, (hub._rooms, hub._readings, hub._listeners, hub._bots)))
+        return len(hub._rooms) + len(hub._readings) + len(hub._listeners) + len(hub._bots)
 
 
 def everybody() -> dict[str, int]:

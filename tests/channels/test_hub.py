@@ -201,11 +201,25 @@ def test_a_departure_voids_what_that_member_reads_of_that_sphere_and_of_all(node
     ):
         node.publish(departure(4, ANA))
 
-        assert (page.void, listing.void, elsewhere.void, other.void) == (True, True, False, False)
+        assert (page.void, elsewhere.void, other.void) == (True, False, False)
+        assert listing.outdated
+        assert not elsewhere.outdated
         with pytest.raises(errors.NotFound):
             node.hub.check_reading(page)
         node.hub.check_reading(elsewhere)
         node.hub.check_reading(other)
+
+
+def test_a_page_that_may_hold_erased_words_is_read_again(node: Node) -> None:
+    with (
+        node.hub.reading(SPHERE, Ear(BOB)) as page,
+        node.hub.reading(OTHER_SPHERE, Ear(BOB)) as elsewhere,
+    ):
+        node.publish(said(posted(3)))
+        before = page.outdated
+        node.publish(departure(4, ANA))
+
+        assert (before, page.outdated, elsewhere.outdated) == (False, True, False)
 
 
 def test_a_reader_whom_the_roster_does_not_know_gets_no_page(node: Node) -> None:

@@ -133,7 +133,7 @@ class Listening(RuleBasedStateMachine):
 
     def _hear(self, sphere: str, seq: int) -> None:
         self.published[sphere].append(seq)
-        for (ear, listened), _ in self.subscribed.items():
+        for ear, listened in self.subscribed:
             if listened == sphere and seq > self._floor[ear, sphere]:
                 self.expected[ear, sphere].append(seq)
 

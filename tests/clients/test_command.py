@@ -182,6 +182,29 @@ async def test_a_manager_oversees_and_enters(furnished: Furnished, tmp_path: Pat
     assert entered.records[0]["entered"] is True
 
 
+async def test_a_guest_accepts_an_invitation_and_is_in_that_sphere_alone(
+    ana: Desk, furnished: Furnished, tmp_path: Path
+) -> None:
+    invited = await ana.run("invite", "Design team", "zoe@guest.example", "--visitor")
+    guest = Desk(
+        furnished.house.url,
+        tmp_path,
+        CLOISON_ADDRESS="zoe@guest.example",
+        CLOISON_INVITATION=invited.out.strip(),
+        CLOISON_PASSWORD=PASSWORD,
+    )
+    accepted = await guest.run("accept", "--name", "Zoe", "--json")
+    again = await guest.run("accept", "--name", "Zoe", "--json")
+    (organisation,) = (record["organisation"] for record in accepted.records)
+    listed = await guest.run("spheres", "--organisation", organisation, "--json")
+
+    assert "Hand this invitation to them yourself" in invited.err
+    assert accepted.code == 0
+    assert again.code == 4
+    assert json.loads(again.err)["error"]["code"] == "invitation_refused"
+    assert [record["sphere"] for record in listed.records] == [furnished.sphere]
+
+
 async def test_what_the_server_refuses_has_its_code(bob: Desk) -> None:
     person = await bob.run("configure", "Design team", "--name", "Mine")
     program = await bob.run("configure", "Design team", "--name", "Mine", "--json")

@@ -137,8 +137,9 @@ async def test_with_several_spheres_one_chooses(furnished: Furnished) -> None:
         await talk.paper.until_asked("Cloison> ")
         assert talk.paper.holds("Garden  (closed, administrator)")
 
-        talk.paper.type("a line for nobody")
+        talk.paper.type("a line for nobody", "/members")
         await talk.paper.until("You are in no sphere: nothing was shared")
+        await talk.paper.until("You are in no sphere. Go to one with /in SPHERE")
         talk.paper.type("/in garden")
 
         await talk.paper.until_asked("Share in Garden> ")
@@ -230,7 +231,7 @@ async def test_leaving_asks_first_and_shows_the_certificate(furnished: Furnished
         assert talk.paper.holds("Everything that you wrote there is erased for everybody")
         talk.paper.type("/leave", "yes")
 
-        await talk.paper.until("messages erased        1")
+        await talk.paper.until("messages erased  1")
         await talk.paper.until_asked("Cloison> ")
         assert not talk.paper.holds("secret")
         assert not talk.paper.holds("Design team")
@@ -252,6 +253,54 @@ async def test_somebody_who_is_removed_keeps_nothing_on_the_screen(furnished: Fu
         await talk.paper.until_asked("Cloison> ")
         assert not talk.paper.holds("among us")
         assert not talk.paper.holds("Design team")
+
+
+async def test_a_sphere_that_is_not_there_on_coming_back_leaves_the_screen(
+    furnished: Furnished,
+) -> None:
+    async with (
+        talking(furnished, furnished.bob) as talk,
+        await furnished.person(furnished.ana) as ana,
+    ):
+        await ana.post(furnished.sphere, "among us")
+        await talk.paper.until("Ana: among us")
+        talk.gate.shut()
+        await ana.call("remove", sphere=furnished.sphere, member=furnished.bob.id)
+
+        talk.gate.open()
+
+        await talk.paper.until("A sphere is not there for you any more")
+        await talk.paper.until_asked("Cloison> ")
+        assert not talk.paper.holds("among us")
+
+
+async def test_another_stay_begins_with_an_empty_screen(furnished: Furnished) -> None:
+    async with (
+        talking(furnished, furnished.bob) as talk,
+        await furnished.person(furnished.ana) as ana,
+    ):
+        await ana.post(furnished.sphere, "among us")
+        await talk.paper.until("Ana: among us")
+        talk.gate.shut()
+        await ana.call("remove", sphere=furnished.sphere, member=furnished.bob.id)
+        await ana.call("invite", sphere=furnished.sphere, member=furnished.bob.id)
+        async with await furnished.person(furnished.bob) as elsewhere:
+            await elsewhere.call("join", sphere=furnished.sphere)
+
+        talk.gate.open()
+
+        await talk.paper.until_gone("among us")
+        await talk.paper.until("-- Bob joined --")
+
+
+async def test_a_sphere_joined_on_another_device_is_told(furnished: Furnished) -> None:
+    async with talking(furnished, furnished.bob) as talk:
+        await talk.paper.until_asked("Share in Design team> ")
+
+        async with await furnished.person(furnished.bob) as elsewhere:
+            await elsewhere.call("create", name="Garden")
+
+        await talk.paper.until("You are in «Garden»: /in Garden goes there")
 
 
 async def test_a_sphere_lost_while_away_leaves_the_screen_too(furnished: Furnished) -> None:
@@ -317,7 +366,7 @@ async def test_a_manager_oversees_and_enters_for_all_to_see(furnished: Furnished
 
         await inside.paper.until("-- Manager Max entered this sphere and reads from here on --")
         await inside.paper.until("Max (manager): good evening")
-        assert not talk.paper.holds("You are in «Design team»: /in goes there")
+        assert not talk.paper.holds("You are in «Design team»: /in Design team goes there")
 
 
 async def test_an_invitation_is_told_and_may_be_accepted(furnished: Furnished) -> None:
@@ -404,7 +453,7 @@ async def test_a_bequest_is_set_before_one_goes(furnished: Furnished) -> None:
     async with talking(furnished, furnished.bob) as talk:
         talk.paper.type("keep this", "/bequeath named", "/leave", "y")
 
-        await talk.paper.until("messages kept          1")
+        await talk.paper.until("messages kept    1")
 
 
 async def test_founding_a_sphere_goes_there(furnished: Furnished) -> None:

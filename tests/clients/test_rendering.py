@@ -59,6 +59,14 @@ def test_a_bot_is_marked_with_who_answers_for_it() -> None:
     assert rendered(brought) == ["14:03 [bot CI, installed by Ana]: green"]
 
 
+def test_what_a_bot_calls_itself_stands_beside_its_name() -> None:
+    brought = event(
+        "connector_posted", 1, connector=BOT, name="CI", installed_by=ANA, body="x", label="Max"
+    )
+
+    assert rendered(brought) == ["14:03 [bot CI calling itself «Max», installed by Ana]: x"]
+
+
 def test_an_erased_place_says_so() -> None:
     assert rendered(event("erased", 1)) == ["14:03 (erased)"]
 

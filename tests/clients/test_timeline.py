@@ -184,9 +184,9 @@ def test_what_was_bequeathed_under_a_name_is_not_purged() -> None:
 
 
 def test_a_withdrawn_bequest_purges_what_its_author_wrote() -> None:
-    withdrawn = event("bequest_withdrawn", 1, author=BOB, before=1)
+    withdrawn = event("bequest_withdrawn", 9, author=BOB, before=5)
 
-    assert begun().hear(withdrawn) == [Purge(SPHERE, BOB, 1, told=True), withdrawn]
+    assert begun(after=8).hear(withdrawn) == [Purge(SPHERE, BOB, 5, told=True), withdrawn]
 
 
 def test_a_purge_covers_messages_and_the_arrival_that_holds_the_name() -> None:

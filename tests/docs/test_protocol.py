@@ -11,7 +11,10 @@ import pytest
 
 from server import errors
 from server.http.accounts import ChangePassword, Session, SignIn
+from server.http.admission import Accept, Accepted
 from server.http.bring import Brought
+from server.http.own import CloseAccount, Closed
+from server.http.second_factor import Confirmed, Drawn, Factor
 from server.protocol import commands, connector, events, replies, scalars
 from server.protocol.close import Close
 from server.protocol.codec import COMMANDS, CONNECTOR_COMMANDS, JSON, MSGPACK
@@ -52,6 +55,13 @@ READERS: dict[str, Any] = {
     "to-bot": _bot.decode,
     "sign-in": msgspec.json.Decoder(SignIn).decode,
     "session": msgspec.json.Decoder(Session).decode,
+    "accept": msgspec.json.Decoder(Accept).decode,
+    "admitted": msgspec.json.Decoder(Accepted).decode,
+    "close": msgspec.json.Decoder(CloseAccount).decode,
+    "closed": msgspec.json.Decoder(Closed).decode,
+    "second-factor": msgspec.json.Decoder(Factor).decode,
+    "drawn": msgspec.json.Decoder(Drawn).decode,
+    "confirmed": msgspec.json.Decoder(Confirmed).decode,
     "password": msgspec.json.Decoder(ChangePassword).decode,
     "bring": msgspec.json.Decoder(Brought).decode,
     "refusal": msgspec.json.Decoder(Refused).decode,

@@ -126,6 +126,21 @@ async def test_over_a_websocket_a_bot_can_only_bring(house: House) -> None:
     await bot.close()
 
 
+async def test_what_a_bot_pipelines_behind_its_hello_is_taken_in_turn(house: House) -> None:
+    _, bob, sphere, token = await _furnished(house)
+    bot = await Person(house.url, token).connect("/v1/bring")
+
+    requests = [await bot.send("hello", token=token)]
+    requests += [await bot.send("bring", body=f"{n}") for n in range(3)]
+
+    answers = [await bot.answer(request) for request in requests]
+    async with await house.person(bob) as reader:
+        seen = await reader.history(sphere)
+    await bot.close()
+    assert [answer["type"] for answer in answers] == ["accepted"] * 4
+    assert [event["body"] for event in seen if event["type"] == "connector_posted"] == list("012")
+
+
 async def test_a_revoked_connector_is_dead_at_once_on_every_door(house: House) -> None:
     ana, _, sphere, _ = await _furnished(house)
     async with await house.person(ana) as host:

@@ -29,6 +29,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_doomed_key")),
     )
     op.create_table(
+        "errand",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("wish", sa.LargeBinary(), nullable=False),
+        sa.Column("answer", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_errand")),
+    )
+    op.create_table(
         "organisation",
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("handle", sa.String(length=64), nullable=False),
@@ -40,6 +48,8 @@ def upgrade() -> None:
         sa.Column("session_lifetime_ms", sa.BigInteger(), nullable=False),
         sa.Column("session_idle_ms", sa.BigInteger(), nullable=False),
         sa.Column("sessions_max", sa.Integer(), nullable=False),
+        sa.Column("directory", sa.Boolean(), nullable=False),
+        sa.Column("second_factor", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organisation")),
         sa.UniqueConstraint("handle", name=op.f("uq_organisation_handle")),
@@ -57,9 +67,11 @@ def upgrade() -> None:
     op.create_table(
         "member",
         sa.Column("id", sa.String(length=26), nullable=False),
-        sa.Column("account", sa.String(length=26), nullable=False),
+        sa.Column("account", sa.String(length=26), nullable=True),
         sa.Column("organisation", sa.String(length=26), nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("name_folded", sa.String(length=240), nullable=False),
+        sa.Column("renamed_at", sa.BigInteger(), nullable=False),
         sa.Column("role", sa.String(length=8), nullable=False),
         sa.Column("disabled", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -78,6 +90,27 @@ def upgrade() -> None:
     with op.batch_alter_table("member", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_member_organisation"), ["organisation"], unique=False)
 
+    op.create_table(
+        "recovery_code",
+        sa.Column("account", sa.String(length=26), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account"], ["account.id"], name=op.f("fk_recovery_code_account"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("account", "digest", name=op.f("pk_recovery_code")),
+    )
+    op.create_table(
+        "second_factor",
+        sa.Column("account", sa.String(length=26), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("confirmed", sa.Boolean(), nullable=False),
+        sa.Column("last_step", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account"], ["account.id"], name=op.f("fk_second_factor_account"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_second_factor")),
+    )
     op.create_table(
         "sphere",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -103,6 +136,38 @@ def upgrade() -> None:
             ["organisation", "audience"],
             unique=False,
         )
+
+    op.create_table(
+        "admission",
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("organisation", sa.String(length=26), nullable=False),
+        sa.Column("address", sa.String(length=254), nullable=False),
+        sa.Column("role", sa.String(length=8), nullable=False),
+        sa.Column("sphere", sa.String(length=26), nullable=True),
+        sa.Column("invited_by", sa.String(length=26), nullable=True),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invited_by"], ["member.id"], name=op.f("fk_admission_invited_by"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation"],
+            ["organisation.id"],
+            name=op.f("fk_admission_organisation"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["sphere"], ["sphere.id"], name=op.f("fk_admission_sphere"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_admission")),
+    )
+    with op.batch_alter_table("admission", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_admission_invited_by"), ["invited_by"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_admission_organisation_address"),
+            ["organisation", "address"],
+            unique=False,
+        )
+        batch_op.create_index(batch_op.f("ix_admission_sphere"), ["sphere"], unique=False)
 
     op.create_table(
         "author_key",
@@ -196,6 +261,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_invitation_member"), ["member"], unique=False)
 
     op.create_table(
+        "profile_field",
+        sa.Column("member", sa.String(length=26), nullable=False),
+        sa.Column("field", sa.String(length=8), nullable=False),
+        sa.Column("value", sa.String(length=500), nullable=False),
+        sa.Column("visibility", sa.String(length=12), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member"], ["member.id"], name=op.f("fk_profile_field_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("member", "field", name=op.f("pk_profile_field")),
+    )
+    op.create_table(
         "purge",
         sa.Column("sphere", sa.String(length=26), nullable=False),
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -239,3 +315,20 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("stay", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_stay_member"), ["member"], unique=False)
+
+    op.create_table(
+        "profile_override",
+        sa.Column("sphere", sa.String(length=26), nullable=False),
+        sa.Column("member", sa.String(length=26), nullable=False),
+        sa.Column("field", sa.String(length=8), nullable=False),
+        sa.Column("value", sa.String(length=500), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["sphere", "member"],
+            ["stay.sphere", "stay.member"],
+            name=op.f("fk_profile_override_sphere_member"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("sphere", "member", "field", name=op.f("pk_profile_override")),
+    )
+    with op.batch_alter_table("profile_override", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_profile_override_member"), ["member"], unique=False)

@@ -1,0 +1,144 @@
+"""Exports: what is one member's own, and nothing of others: for them to take along.
+
+Of messages, those that they wrote and that are there, in the spheres that they are inside or left
+with a bequest, in pages. Invariant: every row that is read names the member who asks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select, union
+
+from server.domain.facts import Fact
+from server.protocol import codec
+from server.protocol.events import MessagePosted
+from storage import timeline
+from storage.database import Transaction
+from storage.schema import account, bequest, connector, event, member, sphere, stay
+
+
+class Own(Fact, frozen=True):
+    """Something of one's own. It does not print."""
+
+    def __repr__(self) -> str:
+        """Hide all of it."""
+        return f"<{type(self).__name__}>"
+
+
+class Membership(Own, frozen=True):
+    """Who one is here."""
+
+    address: str
+    name: str
+    role: str
+    member_since: int
+    account_since: int
+    password_set_at: int
+
+
+class Place(Own, frozen=True):
+    """A sphere that one is inside, or left something in."""
+
+    sphere: str
+    name: str | None  #: only while inside
+    role: str | None
+    bequest: str | None
+
+
+class Message(Own, frozen=True):
+    """Something that one wrote."""
+
+    sphere: str
+    seq: int
+    at: int
+    body: str
+
+
+class Bot(Own, frozen=True):
+    """A connector that one installed."""
+
+    sphere: str
+    name: str
+    installed_at: int
+
+
+def membership(tx: Transaction, member_id: str) -> Membership | None:
+    """Return who a member is, or None when they are no more."""
+    row = tx.execute(
+        select(
+            account.c.address,
+            member.c.name,
+            member.c.role,
+            member.c.created_at.label("member_since"),
+            account.c.created_at.label("account_since"),
+            account.c.password_set_at,
+        )
+        .join(account, account.c.id == member.c.account)
+        .where(member.c.id == member_id)
+    ).first()
+    return None if row is None else Membership(**row._mapping)  # noqa: SLF001  # SQLAlchemy's own
+
+
+def places(tx: Transaction, member_id: str) -> list[Place]:
+    """Return the spheres in which something is theirs."""
+    ids = union(
+        select(stay.c.sphere).where(stay.c.member == member_id),
+        select(bequest.c.sphere).where(bequest.c.member == member_id),
+    ).subquery()
+    rows = tx.execute(
+        select(ids.c.sphere, sphere.c.name, stay.c.role, bequest.c.form)
+        .join(sphere, sphere.c.id == ids.c.sphere)
+        .outerjoin(stay, (stay.c.sphere == ids.c.sphere) & (stay.c.member == member_id))
+        .outerjoin(bequest, (bequest.c.sphere == ids.c.sphere) & (bequest.c.member == member_id))
+        .order_by(ids.c.sphere)
+    )
+    return [
+        Place(
+            sphere=row.sphere,
+            name=row.name if row.role else None,
+            role=row.role,
+            bequest=row.form,
+        )
+        for row in rows
+    ]
+
+
+def bots(tx: Transaction, member_id: str) -> list[Bot]:
+    """Return the connectors that they installed."""
+    rows = tx.execute(
+        select(connector.c.sphere, connector.c.name, connector.c.created_at)
+        .where(connector.c.installed_by == member_id)
+        .order_by(connector.c.created_at, connector.c.id)
+    )
+    return [Bot(sphere=row.sphere, name=row.name, installed_at=row.created_at) for row in rows]
+
+
+def messages(
+    tx: Transaction, sphere_id: str, member_id: str, *, after: int, limit: int
+) -> tuple[list[Message], int | None]:
+    """Return a page of what they wrote in a sphere, and the seq to go on after, if it goes on."""
+    rows = tx.execute(
+        select(event.c.seq, event.c.content)
+        .where(
+            event.c.sphere == sphere_id,
+            event.c.author == member_id,
+            event.c.receipt.is_not(None),
+            event.c.seq > after,
+        )
+        .order_by(event.c.seq)
+        .limit(limit)
+    ).all()
+    found = [_message(tx, sphere_id, row) for row in rows]
+    more = rows[-1].seq if len(rows) == limit else None
+    return [one for one in found if one is not None], more
+
+
+def _message(tx: Transaction, sphere_id: str, row: Any) -> Message | None:
+    """Return a message, or None when its key is destroyed."""
+    words = timeline.read(tx, sphere_id, row.seq, row.content)
+    if words is None:
+        return None
+    said = codec.restore(words)
+    assert isinstance(said, MessagePosted)
+    return Message(sphere=sphere_id, seq=said.seq, at=said.at, body=said.body)

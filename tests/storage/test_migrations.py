@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine
+
+from storage import migrations
+from storage.schema import metadata
+
+VERSIONS = sorted(
+    path.name[:4] for path in (Path(migrations.__file__).parent / "versions").glob("[0-9]*.py")
+)
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    """Return a connection to an empty file."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'migrated.sqlite3'}")
+    with engine.connect() as opened:
+        yield opened
+    engine.dispose()
+
+
+def _shape(connection: Connection) -> dict[str, set[str]]:
+    """Return the columns, keys and indexes as SQLite has them, whatever the order of clauses."""
+    rows = connection.exec_driver_sql(
+        "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name != 'alembic_version'"
+    )
+    return {
+        name: {
+            " ".join(line.replace('"', "").split()).rstrip(",").replace(" ,", ",")
+            for line in sql.strip().rstrip(";").splitlines()
+        }
+        for name, sql in rows
+    }
+
+
+def _differences(connection: Connection) -> list[object]:
+    context = MigrationContext.configure(
+        connection, opts={"compare_type": True, "compare_server_default": True}
+    )
+    return list(compare_metadata(context, metadata))
+
+
+def test_from_nothing_migrations_end_in_the_schema(connection: Connection) -> None:
+    migrations.upgrade(connection)
+
+    assert _differences(connection) == []
+
+
+def test_from_nothing_migrations_make_the_very_tables_of_the_schema(
+    connection: Connection,
+) -> None:
+    migrations.upgrade(connection)
+    engine = create_engine("sqlite://")
+    with engine.connect() as wanted:
+        metadata.create_all(wanted)
+        expected = _shape(wanted)
+    engine.dispose()
+
+    assert _shape(connection) == expected
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_from_every_earlier_version_migrations_end_in_the_schema(
+    connection: Connection, version: str
+) -> None:
+    config = migrations.configuration(connection)
+    command.upgrade(config, version)
+
+    migrations.upgrade(connection)
+
+    assert _differences(connection) == []
+
+
+def test_there_is_one_newest_version_and_the_code_names_it(connection: Connection) -> None:
+    script = ScriptDirectory.from_config(migrations.configuration(connection))
+
+    assert script.get_heads() == [migrations.HEAD] == VERSIONS[-1:]
+    migrations.upgrade(connection)
+    assert migrations.version(connection) == migrations.HEAD
+
+
+def test_an_up_to_date_database_is_left_alone(connection: Connection, tmp_path: Path) -> None:
+    migrations.upgrade(connection)
+    connection.commit()
+    with closing(sqlite3.connect(tmp_path / "migrated.sqlite3")) as other:
+        before = other.execute("PRAGMA schema_version").fetchone()
+
+        migrations.upgrade(connection)
+        connection.commit()
+
+        assert other.execute("PRAGMA schema_version").fetchone() == before
