@@ -84,6 +84,12 @@ class Settings(BaseSettings):
     http_head_bytes_max: int = _bound(
         32_768, "Bytes of a request's head: twice what browsers send at most.", least=4_096
     )
+    flood_pause_s: float = _bound(
+        0.01,
+        "Seconds that a connection rests after 256 frames at once: 25,600 a second are beyond any"
+        " use, and others have their turn.",
+        least=0,
+    )
     handshake_timeout_s: float = _bound(10, "Seconds to finish the HTTP handshake.", least=0.1)
     ping_interval_s: float = _bound(20, "Seconds between pings: below common proxies' 30.", least=1)
     ping_timeout_s: float = _bound(20, "Seconds without a byte after a ping.", least=1)

@@ -67,6 +67,7 @@ class Database:
         self.keyring = keyring
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cloison-writer")
         self._local = threading.local()
+        self._asking: set[Connection] = set()  #: each thread's own, to be closed at the end
         self._threads = ThreadPoolExecutor(readers_max, thread_name_prefix="cloison-reader")
         plain = parsed.set(drivername="sqlite")
         self._writer = create_engine(
@@ -127,6 +128,8 @@ class Database:
         await self._on_thread(self._writer.dispose)
         self._thread.shutdown()
         self._threads.shutdown()
+        for connection in self._asking:
+            connection.close()
         self._readers.dispose()
         self.keyring.close()
 
@@ -147,6 +150,7 @@ class Database:
         try:
             if connection is None:
                 connection = self._local.connection = self._readers.connect()
+                self._asking.add(connection)
             driver = connection.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)
             driver.execute("BEGIN")
@@ -157,6 +161,7 @@ class Database:
         except (DBAPIError, sqlite3.Error) as error:
             if connection is not None:
                 self._local.connection = None
+                self._asking.discard(connection)
                 connection.close()
             raise errors.StorageUnavailable from error
 

@@ -26,6 +26,7 @@ class LinkLimits(msgspec.Struct, frozen=True, kw_only=True):
     outbox_bytes_max: int = 1_048_576  #: beyond it the reader is cut with 4001
     http_head_bytes_max: int = 32_768  #: of a request's head; uvicorn would keep it all
     http_connections_per_address_max: int = 500  #: that are no WebSockets (yet)
+    flood_pause_s: float = 0.01  #: after a full turn of frames: 25,600 a second are beyond any use
     handshake_timeout_s: float = 10.0  #: for the request to arrive and to be answered
     close_timeout_s: float = 5.0  #: for the peer to take its leave; then it is cut
     ping_interval_s: float = 20.0  #: below the 30 s after which common proxies forget a connection

@@ -49,7 +49,6 @@ INTERNAL_ERROR: Final = 1011
 
 FRAMES_PER_TURN: Final = 256  #: of one connection: a millisecond or so, then others have theirs
 FRAGMENT_COST: Final = 8  #: in frames: what is not simple goes through the parser
-FLOOD_PAUSE_S: Final = 0.01  #: after a full turn: 25,600 frames a second, beyond any use
 REASON_BYTES_MAX: Final = 123  #: RFC 6455, section 5.5: 125 less the code
 RESET: Final = struct.pack("ii", 1, 0)  #: SO_LINGER: closing drops what the kernel has not sent
 KEEPALIVE: Final = frame(PING, b"")
@@ -355,7 +354,7 @@ class SlimProtocol(asyncio.Protocol):
                 self._inflow.precede(self._take(events))
                 if budget <= 0:
                     self._hold()
-                    asyncio.get_running_loop().call_later(FLOOD_PAUSE_S, self._advance)
+                    asyncio.get_running_loop().call_later(self.limits.flood_pause_s, self._advance)
                     return
         except PeerError as error:
             self._fail(error.code, error.reason)

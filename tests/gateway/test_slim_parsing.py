@@ -25,7 +25,7 @@ from server.gateway.slim import FRAMES_PER_TURN, SlimProtocol, slim_protocols
 from tests.gateway.serving import HANDSHAKE, Ear, House, client_frame, close_payload, until
 
 LIMIT = 300
-LIMITS = LinkLimits(message_bytes_max=LIMIT)
+LIMITS = LinkLimits(message_bytes_max=LIMIT, flood_pause_s=0)
 
 Outcome = tuple[list[bytes | str], list[tuple[int, bytes]]]  #: messages taken, frames answered
 
