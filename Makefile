@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 # Compiled modules are kept, whatever the shell says: a start would take seconds without them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check format bench docs lock reset clean
+.PHONY: run test test-tools bench-full check format bench docs lock reset clean
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -24,7 +24,10 @@ run: $(READY)  ## serve on 127.0.0.1:8000, with a demo organisation on first sta
 	@$(BIN)/python -m server serve --demo
 
 test: $(READY)  ## run every test
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 2 -q -m "not tools"
+
+test-tools: $(READY)  ## run the tests that need strace and curl as well
+	$(BIN)/python -m pytest -q -m tools
 
 check: $(READY)  ## format, lint, types, imports, generated docs
 	$(BIN)/ruff format --check .
@@ -41,6 +44,9 @@ docs: $(READY)  ## write the generated half of protocol.md and the settings' tab
 	$(BIN)/python -m tools.reference
 
 bench: $(READY)  ## measure a server of its own: posts/s, deliveries/s, latency, memory
+	$(BIN)/python -m benchmarks --quick
+
+bench-full: $(READY)  ## the same, every scenario, several times
 	$(BIN)/python -m benchmarks
 
 lock: $(READY)  ## pin what pyproject.toml asks for, with hashes, for every platform

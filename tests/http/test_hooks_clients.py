@@ -35,6 +35,7 @@ def curl(*arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -62,6 +63,7 @@ async def test_curl_in_each_of_its_forms_posts_one_line(place: Place, arguments:
     assert post["body"] == "The build is green."
 
 
+@pytest.mark.tools
 async def test_curl_sends_what_a_pipe_says_line_breaks_and_all(
     place: Place, tmp_path: Path
 ) -> None:
@@ -139,6 +141,7 @@ async def test_apprise_notifies_through_its_own_services(place: Place) -> None:
     assert labels == ["", "", "Apprise", "Nightly"]
 
 
+@pytest.mark.tools
 async def test_alertmanagers_documented_request_is_taken_as_it_is(place: Place) -> None:
     labels = {"alertname": "Down", "instance": "web1"}
     group = {

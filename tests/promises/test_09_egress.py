@@ -175,6 +175,7 @@ def destinations(trace: Path) -> list[str]:
     return [line for line in trace.read_text().splitlines() if _DESTINATION.search(line)]
 
 
+@pytest.mark.tools
 async def test_the_whole_main_job_opens_no_connection_to_anywhere(tmp_path: Path) -> None:
     scene = await furnish(tmp_path)
     async with watched(tmp_path) as server:
@@ -185,6 +186,7 @@ async def test_the_whole_main_job_opens_no_connection_to_anywhere(tmp_path: Path
     assert destinations(tmp_path / "trace") == []
 
 
+@pytest.mark.tools
 def test_the_watch_sees_a_connection_where_there_is_one(tmp_path: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
