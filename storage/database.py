@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import aiosqlite
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -102,6 +101,8 @@ class Database:
 
     async def answers(self) -> bool:
         """Say whether the database answers, on a connection that no queue of reads holds up."""
+        import aiosqlite  # noqa: PLC0415  # asked for long after the start
+
         try:
             async with aiosqlite.connect(
                 f"{self.path.absolute().as_uri()}?mode=ro", uri=True
