@@ -93,7 +93,11 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
     clock = clock or SystemClock()
     keyring = Keyring(settings.keys_path)
     metrics = None if settings.metrics_port is None else Metrics()
-    database = _database(settings, keyring, metrics)
+    try:
+        database = _database(settings, keyring, metrics)
+    except BaseException:
+        keyring.close()
+        raise
     eraser = Eraser(database)
     passwords = (Passwords if metrics is None else MeasuredPasswords)(
         memory_kib=settings.argon2_memory_kib,

@@ -65,14 +65,15 @@ def serve(settings: Settings, chosen: argparse.Namespace) -> int:
     """Serve until told to stop."""
     open_files.claim(settings)
     egress.install()
-    parts = compose(settings)
-    config = uvicorn_config(parts, application(parts), fast_links=settings.fast_links)
-    server = Announcing(config, parts, with_demo=chosen.demo)
     # uvicorn raises the signal that stopped it once more; being told to stop is no fault.
     signal.signal(signal.SIGTERM, lambda *_: None)
     with _listening(settings) as listener, suppress(KeyboardInterrupt):
+        parts = compose(settings)
+        config = uvicorn_config(parts, application(parts), fast_links=settings.fast_links)
+        server = Announcing(config, parts, with_demo=chosen.demo)
         server.run(sockets=[listener])
-    return 0 if server.started else 1
+        return 0 if server.started else 1
+    return 0
 
 
 def _listening(settings: Settings) -> socket.socket:

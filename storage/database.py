@@ -138,7 +138,11 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _on_connect(self, connection: Any, record: Any) -> None:
-        _configure(connection)
+        try:
+            _configure(connection)
+        except BaseException:
+            connection.close()  # it is not opened at all
+            raise
         record.info["keyring"] = self.keyring
 
     def _ask(self, ask: Callable[[Connection], T]) -> T:

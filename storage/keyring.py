@@ -43,9 +43,13 @@ class Keyring:
         self._cached: OrderedDict[bytes, AESGCM] = OrderedDict()
         self._receipt_keys: OrderedDict[bytes, bytes] = OrderedDict()
         self._file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        for pragma in _PRAGMAS:
-            self._file.execute(f"PRAGMA {pragma}")
-        self._file.execute(_TABLE)
+        try:
+            for pragma in _PRAGMAS:
+                self._file.execute(f"PRAGMA {pragma}")
+            self._file.execute(_TABLE)
+        except sqlite3.Error:
+            self._file.close()
+            raise
 
     def create(self) -> bytes:
         """Draw a key, durably; return its id."""
