@@ -16,6 +16,7 @@ from server.protocol.events import MessagePosted
 from storage import timeline
 from storage.database import Transaction
 from storage.schema import account, bequest, connector, event, member, sphere, stay
+from storage.timeline import Kind
 
 
 class Own(Fact, frozen=True):
@@ -123,7 +124,7 @@ def messages(
         .where(
             event.c.sphere == sphere_id,
             event.c.author == member_id,
-            event.c.receipt.is_not(None),
+            event.c.kind == Kind.MESSAGE,
             event.c.seq > after,
         )
         .order_by(event.c.seq)

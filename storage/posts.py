@@ -17,12 +17,13 @@ from server.protocol.scalars import Audience, History, MemberRole, SphereRole
 from storage import sealing, timeline
 from storage.connectors import Connector
 from storage.database import Transaction
+from storage.timeline import Entry
 
 _json = msgspec.json.Encoder()
 
 _STANDINGS = """
 SELECT s.id, s.organisation, s.name, s.audience, s.history, s.listed, s.revision, s.head,
-       k.key, m.id, m.name, m.role, t.role, t.entered, t.horizon
+       s.parent, k.key, m.id, m.name, m.role, t.role, t.entered, t.horizon
 FROM json_each(?) AS wanted
 JOIN sphere AS s ON s.id = json_extract(wanted.value, '$[0]')
 JOIN member AS m ON m.id = json_extract(wanted.value, '$[1]')
@@ -32,7 +33,7 @@ LEFT JOIN author_key AS k ON k.sphere = s.id AND k.author = m.id AND k.current
 """
 _CONNECTORS = """
 SELECT s.id, s.organisation, s.name, s.audience, s.history, s.listed, s.revision, s.head,
-       k.key, c.id, c.name, c.installed_by
+       s.parent, k.key, c.id, c.name, c.installed_by
 FROM json_each(?) AS wanted
 JOIN connector AS c ON c.id = wanted.value
 JOIN sphere AS s ON s.id = c.sphere
@@ -46,15 +47,21 @@ JOIN event AS e ON e.sphere = json_extract(wanted.value, '$[0]')
                AND e.receipt = json_extract(wanted.value, '$[2]')
 """
 _INSERT = """
-INSERT INTO event (sphere, seq, at, author, receipt, stamp, content)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO event (sphere, seq, at, author, receipt, stamp, kind, concerns, concerns_stamp, content)
+VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)
 """
 _ADVANCE = "UPDATE sphere SET head = ? WHERE id = ?"
 
 #: (sphere, author, client_id)
 Key = tuple[str, str, str]
-#: (sphere, seq, at, author, client_id, stamp, content)
-Row = tuple[str, int, int, str, str | None, int, bytes]
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """A message to be inserted."""
+
+    entry: Entry
+    author: str
+    client_id: str | None
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -79,21 +86,21 @@ def facts(
 
 def _add_standings(tx: Transaction, pairs: Collection[tuple[str, str]], found: Facts) -> None:
     for row in _raw(tx).execute(_STANDINGS, (_json.encode(list(pairs)).decode(),)).fetchall():
-        id_, name, role, stay_role, entered, horizon = row[9:]
+        id_, name, role, stay_role, entered, horizon = row[10:]
         member = Member(id=id_, organisation=row[1], name=name, role=MemberRole(role))
         stay = Stay(member=id_, role=SphereRole(stay_role), entered=bool(entered), horizon=horizon)
         found.standings[row[0], id_] = Standing(
             member=member, sphere=_sphere(row), stay=stay, invited=False
         )
-        found.keys[row[0], id_] = _key(tx, row[0], id_, row[8])
+        found.keys[row[0], id_] = _key(tx, row[0], id_, row[9])
 
 
 def _add_connectors(tx: Transaction, ids: Collection[str], found: Facts) -> None:
     for row in _raw(tx).execute(_CONNECTORS, (_json.encode(list(ids)).decode(),)).fetchall():
-        id_, name, installed_by = row[9:]
+        id_, name, installed_by = row[10:]
         connector = Connector(id=id_, sphere=row[0], name=name, installed_by=installed_by)
         found.connectors[id_] = connector, _sphere(row)
-        found.keys[row[0], id_] = _key(tx, row[0], id_, row[8])
+        found.keys[row[0], id_] = _key(tx, row[0], id_, row[9])
 
 
 def _key(tx: Transaction, sphere_id: str, author: str, found: bytes | None) -> bytes:
@@ -133,11 +140,14 @@ def insert(
         return
     ring = sealing.keyring(tx)
     sealed = []
-    for sphere, seq, at, author, client_id, stamp, content in rows:
-        key = keys[sphere, author]
-        receipt = None if client_id is None else ring.receipt(key, client_id)
-        words = ring.seal(key, content, sealing.place(sphere, seq))
-        sealed.append((sphere, seq, at, author, receipt, stamp, words))
+    for row in rows:
+        event, about = row.entry.event, row.entry.about
+        key = keys[event.timeline, row.author]
+        receipt = None if row.client_id is None else ring.receipt(key, row.client_id)
+        words = ring.seal(key, row.entry.content, sealing.place(event.timeline, event.seq))
+        earlier = (None, 0) if about is None else (about.seq, about.stamp)
+        place = event.timeline, event.seq, event.at
+        sealed.append((*place, row.author, receipt, row.entry.stamp, *earlier, words))
     _raw(tx).executemany(_INSERT, sealed)
     _raw(tx).executemany(_ADVANCE, [(head, sphere) for sphere, head in heads.items()])
 
@@ -150,7 +160,7 @@ def _raw(tx: Transaction) -> sqlite3.Connection:
 
 
 def _sphere(row: object) -> Sphere:
-    id_, organisation, name, audience, history, listed, revision, head = row[:8]  # type: ignore[index]  # a driver's row
+    id_, organisation, name, audience, history, listed, revision, head, parent = row[:9]  # type: ignore[index]  # a driver's row
     return Sphere(
         id=id_,
         organisation=organisation,
@@ -160,4 +170,5 @@ def _sphere(row: object) -> Sphere:
         listed=bool(listed),
         revision=revision,
         head=head,
+        parent=parent,
     )

@@ -22,6 +22,8 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
+    text,
 )
 
 metadata = MetaData(
@@ -90,7 +92,8 @@ former_password = Table(
     Column("password_hash", String(255), nullable=False),
 )
 
-#: Without an account: somebody who is gone, and whose bequests are kept.
+#: Without an account: somebody who is gone, and whose bequests are kept. ``hidden``: nobody is told
+#: when they are there. ``declines``: new private threads, where their stay says nothing else.
 member = Table(
     "member",
     metadata,
@@ -103,6 +106,8 @@ member = Table(
     Column("role", String(8), nullable=False),
     Column("disabled", Boolean, nullable=False, default=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("hidden", Boolean, nullable=False, server_default=false()),
+    Column("declines", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("account", "organisation"),
     Index(None, "organisation"),
 )
@@ -166,6 +171,8 @@ session = Table(
     Index(None, "member"),
 )
 
+#: A private thread is a sphere with a ``parent``: closed, hidden, unlisted, its own timeline, stays
+#: and keys (docs/adr/0012). Whoever asks for spheres proper says that they have none.
 sphere = Table(
     "sphere",
     metadata,
@@ -178,9 +185,13 @@ sphere = Table(
     Column("revision", BigInteger, nullable=False),
     Column("head", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("parent", ID),
     Index(None, "organisation", "audience"),
+    Index(None, "parent"),
 )
 
+#: ``read_seq`` is how far the member read: theirs alone, unless they ``show_read``. ``declines`` is
+#: null where the member's own word holds; ``default_thread`` is where their messages go first.
 stay = Table(
     "stay",
     metadata,
@@ -189,16 +200,22 @@ stay = Table(
     Column("role", String(13), nullable=False),
     Column("entered", Boolean, nullable=False),
     Column("horizon", BigInteger, nullable=False),
+    Column("read_seq", BigInteger, nullable=False, server_default=text("0")),
+    Column("show_read", Boolean, nullable=False, server_default=false()),
+    Column("declines", Boolean),
+    Column("default_thread", ID),
     Index(None, "member"),
 )
 
-#: Outlives the stay: what a former member left behind is theirs to withdraw.
+#: Outlives the stay: what a former member left behind is theirs to withdraw. ``name`` is the one
+#: they had when they left: a later one is not for those whom they left.
 bequest = Table(
     "bequest",
     metadata,
     Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), primary_key=True),
     Column("member", ForeignKey("member.id"), primary_key=True),
     Column("form", String(9), nullable=False),
+    Column("name", String(80)),
     Index(None, "member"),
 )
 
@@ -211,6 +228,28 @@ invitation = Table(
     Column("created_at", BigInteger, nullable=False),
     Index(None, "member"),
     Index(None, "invited_by"),
+)
+
+#: Somebody asks to be let in.
+join_request = Table(
+    "join_request",
+    metadata,
+    Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), primary_key=True),
+    Column("member", ForeignKey("member.id", ondelete="CASCADE"), primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "member"),
+)
+
+#: Who came, went and changed what, without a name: each record's digest covers the one before.
+journal = Table(
+    "journal",
+    metadata,
+    Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    sqlite_with_rowid=False,
 )
 
 connector = Table(
@@ -229,8 +268,9 @@ connector = Table(
 #: with their key; an event without an author stands in the clear. ``alias`` is the author that an
 #: anonymised message bears on the wire; it differs from stay to stay, so that a later one does not
 #: give away an earlier one. ``receipt`` stands for the client's own id of a message, digested with
-#: the author's key. ``concerns`` is the last seq that the event is about, when it is about earlier
-#: ones: who may see none of them sees an erased place. ``stamp`` is visibility.Stamp.
+#: the author's key. ``stamp`` is visibility.Stamp. ``concerns`` is the last seq that the event is
+#: about, when it is about earlier ones, ``concerns_stamp`` the stamp of those: who may see none of
+#: them sees something else in its place. ``kind`` is timeline.Kind.
 event = Table(
     "event",
     metadata,
@@ -243,8 +283,18 @@ event = Table(
     Column("concerns", BigInteger),
     Column("stamp", SmallInteger, nullable=False),
     Column("content", LargeBinary, nullable=False),
+    Column("kind", SmallInteger, nullable=False, server_default=text("0")),
+    Column("concerns_stamp", SmallInteger, nullable=False, server_default=text("0")),
     UniqueConstraint("sphere", "author", "receipt"),
     sqlite_with_rowid=False,
+)
+_ABOUT_EARLIER = event.c.concerns.is_not(None)
+Index(
+    None,
+    event.c.sphere,
+    event.c.concerns,
+    sqlite_where=_ABOUT_EARLIER,
+    postgresql_where=_ABOUT_EARLIER,
 )
 
 #: Which keys of the keyring seal what an author said in a sphere: the current one, of their present
@@ -263,7 +313,8 @@ author_key = Table(
 doomed_key = Table("doomed_key", metadata, Column("key", LargeBinary(16), primary_key=True))
 
 #: What a client that comes back must forget before anything is replayed: all that ``author`` wrote
-#: below ``before``. ``seq`` is the place of the event that said so, ``concerns`` as in ``event``.
+#: below ``before``, or the one ``message`` alone. ``seq`` is the place of the event that said so,
+#: ``concerns`` and its stamp as in ``event``.
 purge = Table(
     "purge",
     metadata,
@@ -272,5 +323,7 @@ purge = Table(
     Column("author", ID, nullable=False),
     Column("before", BigInteger, nullable=False),
     Column("concerns", BigInteger),
+    Column("message", BigInteger),
+    Column("concerns_stamp", SmallInteger, nullable=False, server_default=text("0")),
     sqlite_with_rowid=False,
 )

@@ -1,14 +1,26 @@
 """Spheres: their settings, and what each member is to them.
 
 Touches the tables sphere, stay and invitation; decides nothing. Invariant: ``standing`` is None
-for a sphere of another organisation, exactly as for one that does not exist.
+for a sphere of another organisation, exactly as for one that does not exist; and for the id of a
+private thread, which is a sphere in this table alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
 
 from server.domain.facts import Member, Sphere, Standing, Stay
 from server.protocol.scalars import Audience, Bequest, History, MemberRole, SphereRole
@@ -27,6 +39,7 @@ SPHERE = (
     sphere.c.listed,
     sphere.c.revision,
     sphere.c.head,
+    sphere.c.parent,
 )
 
 
@@ -41,6 +54,7 @@ def as_sphere(row: Any) -> Sphere:
         listed=bool(row[5]),
         revision=row[6],
         head=row[7],
+        parent=row[8],
     )
 
 
@@ -74,15 +88,20 @@ def create(tx: Transaction, *, organisation: str, name: str, now: int) -> Sphere
 
 def get(tx: Transaction, sphere_id: str) -> Sphere | None:
     """Return a sphere as it stands."""
-    row = tx.execute(select(*SPHERE).where(sphere.c.id == sphere_id)).one_or_none()
+    row = tx.execute(
+        select(*SPHERE).where(sphere.c.id == sphere_id, sphere.c.parent.is_(None))
+    ).one_or_none()
     return None if row is None else as_sphere(row)
 
 
 def standing(tx: Transaction, sphere_id: str, member_id: str) -> Standing | None:
     """Return what a member is to a sphere of their organisation, or None if it has no such one."""
     row = tx.execute(_STANDING, {"sphere": sphere_id, "member": member_id}).one_or_none()
-    if row is None or row.disabled:
-        return None
+    return None if row is None or row.disabled else as_standing(row, member_id)
+
+
+def as_standing(row: Any, member_id: str) -> Standing:
+    """Return the noun of a row of ``standings``."""
     return Standing(
         member=Member(
             id=member_id,
@@ -105,7 +124,7 @@ def of_member(tx: Transaction, member_id: str) -> list[tuple[Sphere, Stay]]:
         .join(stay, stay.c.sphere == sphere.c.id)
         .outerjoin(bequest, and_(bequest.c.sphere == sphere.c.id,
                                  bequest.c.member == stay.c.member))
-        .where(stay.c.member == member_id)
+        .where(stay.c.member == member_id, sphere.c.parent.is_(None))
         .order_by(sphere.c.name, sphere.c.id)
     )  # fmt: skip
     return [(as_sphere(row), _inside(member_id, row)) for row in rows]
@@ -120,6 +139,7 @@ def open_to(tx: Transaction, asking: Member, *, limit: int) -> list[Sphere]:
             sphere.c.organisation == asking.organisation,
             sphere.c.audience.in_([Audience.OPEN, Audience.PUBLIC]),
             sphere.c.listed,
+            sphere.c.parent.is_(None),
             ~inside,
         )
         .order_by(sphere.c.name, sphere.c.id)
@@ -132,7 +152,7 @@ def of_organisation(tx: Transaction, organisation: str) -> list[SphereName]:
     """Return every sphere of an organisation, by id and name."""
     rows = tx.execute(
         select(sphere.c.id, sphere.c.name)
-        .where(sphere.c.organisation == organisation)
+        .where(sphere.c.organisation == organisation, sphere.c.parent.is_(None))
         .order_by(sphere.c.name, sphere.c.id)
     )
     return [SphereName(sphere=row.id, name=row.name) for row in rows]
@@ -178,11 +198,12 @@ def _inside(member_id: str, row: Any) -> Stay:
     )
 
 
-def _standing_query() -> Any:
+def standings(columns: Sequence[ColumnElement[Any]] = SPHERE) -> Select[Any]:
+    """Return what the member of a bound id is to spheres, whose columns may be said otherwise."""
     who: Any = bindparam("member")
     return (
         select(
-            *SPHERE,
+            *columns,
             member.c.name.label("member_name"),
             member.c.role.label("member_role"),
             member.c.disabled,
@@ -192,12 +213,12 @@ def _standing_query() -> Any:
             bequest.c.form,
             invitation.c.member.is_not(None).label("invited"),
         )
+        .select_from(sphere)
         .join(member, and_(member.c.organisation == sphere.c.organisation, member.c.id == who))
         .outerjoin(stay, and_(stay.c.sphere == sphere.c.id, stay.c.member == who))
         .outerjoin(bequest, and_(bequest.c.sphere == sphere.c.id, bequest.c.member == who))
         .outerjoin(invitation, and_(invitation.c.sphere == sphere.c.id, invitation.c.member == who))
-        .where(sphere.c.id == bindparam("sphere"))
     )
 
 
-_STANDING = _standing_query()
+_STANDING = standings().where(sphere.c.id == bindparam("sphere"), sphere.c.parent.is_(None))

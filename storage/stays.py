@@ -21,12 +21,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
-from server.domain.facts import Stay
+from server.domain.facts import Seat, Stay
 from server.protocol.scalars import Bequest, SphereRole
 from server.protocol.views import FormerMember, MemberView
 from storage.database import Transaction
-from storage.schema import bequest, event, member, stay
-from storage.timeline import seen_by
+from storage.schema import bequest, event, member, sphere, stay
+from storage.timeline import Kind, seen_by
 
 # Built once: every client that resumes asks it.
 _VIEWS = (
@@ -105,8 +105,8 @@ def one(tx: Transaction, sphere_id: str, member_id: str) -> Stay | None:
     )
 
 
-def views(tx: Transaction, sphere_id: str) -> tuple[list[MemberView], dict[str, int]]:
-    """Return who is inside as its members see them, and the horizon of each, by member."""
+def views(tx: Transaction, sphere_id: str) -> tuple[list[MemberView], dict[str, Seat]]:
+    """Return who is inside as its members see them, and the seat of each, by member."""
     rows = tx.execute(_VIEWS, {"of_sphere": sphere_id}).all()
     shown = [
         MemberView(
@@ -117,7 +117,7 @@ def views(tx: Transaction, sphere_id: str) -> tuple[list[MemberView], dict[str, 
         )
         for row in rows
     ]
-    return shown, {row.member: row.horizon for row in rows}
+    return shown, {row.member: Seat(horizon=row.horizon, entered=bool(row.entered)) for row in rows}
 
 
 def former(tx: Transaction, sphere_id: str, viewer: Stay) -> list[FormerMember]:
@@ -135,7 +135,7 @@ def _former(*, entered: bool) -> Select[tuple[str, str]]:
         event.c.sphere == here,
         event.c.author == bequest.c.member,
         event.c.alias.is_(None),
-        event.c.receipt.is_not(None),
+        event.c.kind == Kind.MESSAGE,
         seen_by(entered=entered),
     )
     return (
@@ -176,5 +176,8 @@ def count_of_sphere(tx: Transaction, sphere_id: str) -> int:
 def count_of_member(tx: Transaction, member_id: str) -> int:
     """Return how many spheres a member is inside."""
     return tx.execute(
-        select(func.count()).select_from(stay).where(stay.c.member == member_id)
+        select(func.count())
+        .select_from(stay)
+        .join(sphere, sphere.c.id == stay.c.sphere)
+        .where(stay.c.member == member_id, sphere.c.parent.is_(None))
     ).scalar_one()

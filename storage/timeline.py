@@ -8,6 +8,7 @@ the order of commits, and a place once taken is never taken again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import IntEnum
 from functools import cache
 from typing import Any
 
@@ -22,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from server.domain.facts import Fact, Sphere
+from server.domain.facts import Fact, Seat, Sphere
 from server.domain.visibility import Stamp, may_hear_of, stamp_of
 from server.protocol import codec
 from server.protocol.events import Erased, TimelineEvent
@@ -38,7 +39,7 @@ EVERY_SEQ = 2**53
 # Statements of the paths that every resuming client takes are built once: building one at each call
 # costs more than running it.
 _PURGES = (
-    select(purge.c.author, purge.c.before, purge.c.concerns)
+    select(purge.c.author, purge.c.before, purge.c.concerns, purge.c.concerns_stamp)
     .where(
         purge.c.sphere == bindparam("of_sphere"),
         purge.c.seq > bindparam("above"),
@@ -48,17 +49,46 @@ _PURGES = (
 )
 
 
+class Kind(IntEnum):
+    """What an event is to the store: what is counted, hung on a message, kept or erased as one."""
+
+    NEWS = 0
+    MESSAGE = 1
+    EDIT = 2
+    REACTION = 3
+
+
+class About(Fact, frozen=True):
+    """The earlier events that an event is about: the last of them, and their stamp."""
+
+    seq: int
+    stamp: int = 0
+
+
 class Entry(Fact, frozen=True):
     """An event on its timeline, and the bytes under which it is stored and sent."""
 
     event: TimelineEvent
     content: bytes
-    concerns: int | None = None  #: the last seq that it is about, when it is about earlier ones
+    stamp: int = 0
+    about: About | None = None
+
+    def is_for(self, seat: Seat) -> bool:
+        """Say whether who has this seat may hear what it is about."""
+        about = self.about
+        return about is None or may_hear_of(
+            about.seq, about.stamp, seat.horizon, entered=seat.entered
+        )
 
     def veiled(self) -> Entry:
         """Return what stands in its place for who may see nothing of what it is about."""
-        event = Erased(sphere=self.event.sphere, seq=self.event.seq, at=self.event.at)
-        return Entry(event=event, content=codec.store(event))
+        event = veiled(self.event)
+        return Entry(event=event, content=codec.store(event), stamp=self.stamp)
+
+
+def veiled(event: TimelineEvent) -> TimelineEvent:
+    """Return what stands in the place of an event for who may see nothing of what it is about."""
+    return Erased(sphere=event.sphere, thread=event.thread, seq=event.seq, at=event.at)
 
 
 def append(
@@ -67,19 +97,24 @@ def append(
     build: Callable[[int], TimelineEvent],
     *,
     author: str | None = None,
-    concerns: int | None = None,
+    about: About | None = None,
+    kind: Kind = Kind.NEWS,
+    receipt: str | None = None,
+    stamp: int | None = None,
 ) -> Entry:
     """Append the event that ``build`` makes of its seq; return it.
 
     ``author`` is the member whose departure erases it; an event without one is never erased.
-    ``concerns`` is the last seq that it is about, when it is about earlier ones.
+    ``stamp`` follows the sphere's settings unless it is given.
     """
+    if stamp is None:
+        stamp = int(stamp_of(to.audience, to.history))
     seq = tx.execute(
         update(sphere).where(sphere.c.id == to.id).values(head=sphere.c.head + 1)
         .returning(sphere.c.head)
     ).scalar_one()  # fmt: skip
     made = build(seq)
-    assert made.seq == seq
+    assert (made.timeline, made.seq) == (to.id, seq)
     content = codec.store(made)
     stored = content if author is None else sealing.seal(tx, to.id, seq, author, content)
     tx.execute(
@@ -88,25 +123,33 @@ def append(
             seq=seq,
             at=made.at,
             author=author,
-            concerns=concerns,
-            stamp=int(stamp_of(to.audience, to.history)),
+            receipt=receipt,
+            stamp=stamp,
+            kind=kind,
             content=stored,
+            **_earlier(about),
         )
     )
-    return Entry(event=made, content=content, concerns=concerns)
+    return Entry(event=made, content=content, stamp=stamp, about=about)
+
+
+def _earlier(about: About | None) -> dict[str, int | None]:
+    """Return the columns that say what an event or a purge is about."""
+    if about is None:
+        return {"concerns": None, "concerns_stamp": 0}
+    return {"concerns": about.seq, "concerns_stamp": about.stamp}
 
 
 def page(
     tx: Transaction,
-    sphere_id: str,
+    of: Sphere,
+    seat: Seat,
     *,
-    horizon: int,
-    entered: bool,
     after: int | None,
     before: int | None,
     limit: int,
 ) -> tuple[list[bytes], bool]:
-    """Return stored events that a member with ``horizon`` may see, in rising order.
+    """Return stored events that who has ``seat`` may see, in rising order.
 
     Upwards from ``after`` (exclusive; from the beginning when neither is given), or down from
     ``before`` (exclusive). The second value says whether there are more that way; a page is cut at
@@ -114,31 +157,33 @@ def page(
     """
     rising = before is None
     rows = tx.execute(
-        _page(rising=rising, entered=entered),
+        _page(rising=rising, entered=seat.entered),
         {
-            "of_sphere": sphere_id,
-            "horizon": horizon,
+            "of_sphere": of.id,
+            "horizon": seat.horizon,
             "above": after or 0,
             "below": EVERY_SEQ if before is None else before,
             "most": limit + 1,
         },
     ).all()
     cut = _fitting([len(row.content) for row in rows[:limit]])
-    contents = [_shown(tx, sphere_id, row, horizon) for row in rows[:cut]]
+    contents = [_shown(tx, of, row, seat) for row in rows[:cut]]
     return (contents if rising else contents[::-1]), cut < len(rows)
 
 
-def _shown(tx: Transaction, sphere_id: str, row: Any, horizon: int) -> bytes:
-    """Return a stored event as a member with ``horizon`` sees it.
+def _shown(tx: Transaction, of: Sphere, row: Any, seat: Seat) -> bytes:
+    """Return a stored event as who has ``seat`` sees it.
 
     Words whose key is destroyed are an erased place: an older backup was restored.
     """
-    if not may_hear_of(row.concerns, horizon):
-        return _gone(sphere_id, row.seq, row.at)
-    if row.author is None:
-        content: bytes = row.content
-        return content
-    return read(tx, sphere_id, row.seq, row.content) or _gone(sphere_id, row.seq, row.at)
+    content: bytes | None = row.content
+    if row.author is not None:
+        content = read(tx, of.id, row.seq, row.content)
+    if content is None:
+        return codec.store(erased(of, row.seq, row.at))
+    if not may_hear_of(row.concerns, row.concerns_stamp, seat.horizon, entered=seat.entered):
+        return codec.store(veiled(codec.restore(content)))
+    return content
 
 
 def read(tx: Transaction, sphere_id: str, seq: int, sealed: bytes) -> bytes | None:
@@ -146,14 +191,22 @@ def read(tx: Transaction, sphere_id: str, seq: int, sealed: bytes) -> bytes | No
     return sealing.keyring(tx).open(sealed, sealing.place(sphere_id, seq))
 
 
-def _gone(sphere_id: str, seq: int, at: int) -> bytes:
-    return codec.store(Erased(sphere=sphere_id, seq=seq, at=at))
+def erased(of: Sphere, seq: int, at: int) -> Erased:
+    """Return what stands where something was erased."""
+    return Erased(sphere=of.home, thread=of.thread, seq=seq, at=at)
 
 
 @cache
-def _page(*, rising: bool, entered: bool) -> Select[tuple[int, int, str | None, int | None, bytes]]:
+def _page(*, rising: bool, entered: bool) -> Select[Any]:
     return (
-        select(event.c.seq, event.c.at, event.c.author, event.c.concerns, event.c.content)
+        select(
+            event.c.seq,
+            event.c.at,
+            event.c.author,
+            event.c.concerns,
+            event.c.concerns_stamp,
+            event.c.content,
+        )
         .where(
             event.c.sphere == bindparam("of_sphere"),
             event.c.seq > bindparam("above"),
@@ -190,21 +243,25 @@ def record_purge(
     seq: int,
     author: str,
     before: int,
-    concerns: int | None = None,
+    about: About | None = None,
 ) -> None:
     """Note at ``seq`` that who comes back must forget what ``author`` wrote below ``before``."""
     tx.execute(
         insert(purge).values(
-            sphere=sphere_id, seq=seq, author=author, before=before, concerns=concerns
+            sphere=sphere_id,
+            seq=seq,
+            author=author,
+            before=before,
+            **_earlier(about),
         )
     )
 
 
-def purges(tx: Transaction, sphere_id: str, *, horizon: int, after: int) -> list[Purge]:
+def purges(tx: Transaction, sphere_id: str, seat: Seat, *, after: int) -> list[Purge]:
     """Return what a client that holds the timeline up to ``after`` must forget."""
-    rows = tx.execute(_PURGES, {"of_sphere": sphere_id, "above": after, "horizon": horizon})
+    rows = tx.execute(_PURGES, {"of_sphere": sphere_id, "above": after, "horizon": seat.horizon})
     return [
         Purge(author=row.author, before=row.before)
         for row in rows
-        if may_hear_of(row.concerns, horizon)
+        if may_hear_of(row.concerns, row.concerns_stamp, seat.horizon, entered=seat.entered)
     ]

@@ -110,10 +110,10 @@ def _clear(
     fate = kept(stay.bequest)
     erased = saved = 0
     if fate is Bequest.NONE:
-        erased = departures.erase(tx, sphere.id, stay.member)
+        erased = departures.erase(tx, sphere, stay.member)
         stays.forget_bequest(tx, sphere.id, stay.member)
     elif fate is Bequest.ANONYMOUS:
-        saved = departures.anonymise(tx, sphere.id, stay.member)
+        saved = departures.anonymise(tx, sphere, stay.member)
     else:
         saved = departures.keep(tx, sphere.id, stay.member)
     left = ManagerLeft if stay.entered else MemberLeft
@@ -167,7 +167,7 @@ def _withdraw(
     In no order that says anything: an alias must not stand beside a name by rule.
     """
     leaver = request.member.id
-    traces = departures.erase_bequeathed(tx, sphere.id, leaver, below=below)
+    traces = departures.erase_bequeathed(tx, sphere, leaver, below=below)
     stays.forget_bequest(tx, sphere.id, leaver)
     before = sphere.head + 1 if below is None else below
     return tuple(_withdrawn(tx, sphere, trace, before, request.now) for trace in traces)
@@ -180,7 +180,7 @@ def _withdrawn(tx: Transaction, sphere: Sphere, trace: Trace, before: int, now: 
         lambda seq: BequestWithdrawn(
             sphere=sphere.id, seq=seq, at=now, author=trace.author, before=before
         ),
-        concerns=trace.concerns,
+        about=trace.about,
     )
     timeline.record_purge(
         tx,
@@ -188,6 +188,6 @@ def _withdrawn(tx: Transaction, sphere: Sphere, trace: Trace, before: int, now: 
         seq=entry.event.seq,
         author=trace.author,
         before=before,
-        concerns=trace.concerns,
+        about=trace.about,
     )
     return entry

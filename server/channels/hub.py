@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar
 from server import errors
 from server.channels.outcome import Hidden, Publication
 from server.channels.room import Reading, Room, Subscriber
-from server.domain.facts import Member
+from server.domain.facts import Member, Seat
 from server.protocol.close import Close
 from server.protocol.events import (
     BequestWithdrawn,
@@ -136,7 +136,7 @@ class Hub:
                 room.expected.discard(reading)
                 self._close_if_empty(sphere, room)
 
-    def subscribe(self, reading: Reading, *, head: int, roster: Mapping[str, int]) -> None:
+    def subscribe(self, reading: Reading, *, head: int, roster: Mapping[str, Seat]) -> None:
         """Go on from ``head``: the reply has been handed to the socket just now."""
         self.check_reading(reading)
         self._rooms[reading.sphere].admit(reading, head=head, roster=roster)
@@ -202,8 +202,8 @@ class Hub:
 
     def _speak(self, entry: Entry) -> None:
         if isinstance(entry.event, ERASURES):
-            self._outdate(entry.event.sphere)  # it may hold what is erased by now
-        room = self._rooms.get(entry.event.sphere)
+            self._outdate(entry.event.timeline)  # it may hold what is erased by now
+        room = self._rooms.get(entry.event.timeline)
         if room is None:
             return
         room.say(entry)

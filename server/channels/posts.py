@@ -145,11 +145,12 @@ class _Batch:
     ) -> Entry:
         content = codec.store(event)
         stamp = int(stamp_of(sphere.audience, sphere.history))
-        self.rows.append((sphere.id, event.seq, event.at, author, client_id, stamp, content))
+        entry = Entry(event=event, content=content, stamp=stamp)
+        self.rows.append(posts.Row(entry, author, client_id))
         self.heads[sphere.id] = event.seq
         if client_id is not None:
             self._receipts[sphere.id, author, client_id] = event.seq, event.at, content
-        return Entry(event=event, content=content)
+        return entry
 
     def _named(self, drafts: Sequence[AnyDraft]) -> list[posts.Key]:
         """Return the client ids of drafts whose author may post: others have no receipts."""

@@ -10,6 +10,7 @@ import msgspec
 
 from server.channels.outcome import Request
 from server.channels.spheres import view
+from server.domain.facts import Seat
 from server.domain.permission import check_inside
 from server.protocol.commands import GetHistory, Subscribe
 from server.protocol.replies import Subscribed
@@ -21,7 +22,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The reply to ``subscribe``, and what the hub must know to go on from there."""
 
     reply: Subscribed
-    roster: dict[str, int]  #: the horizon of everyone inside, by member
+    roster: dict[str, Seat]  #: of everyone inside, by member
     entered: bool
 
 
@@ -41,7 +42,7 @@ def snapshot(tx: Transaction, request: Request[Subscribe]) -> Snapshot:
     assert standing is not None
     shown, roster = stays.views(tx, command.sphere)
     purges = (
-        timeline.purges(tx, command.sphere, horizon=stay.horizon, after=command.after)
+        timeline.purges(tx, command.sphere, stay.seat, after=command.after)
         if command.after is not None
         else []
     )
@@ -59,12 +60,13 @@ def snapshot(tx: Transaction, request: Request[Subscribe]) -> Snapshot:
 def history(tx: Transaction, request: Request[GetHistory]) -> Extract:
     """Return a page of a timeline, within what the member may see."""
     command = request.command
-    stay = check_inside(spheres.standing(tx, command.sphere, request.member.id))
+    standing = spheres.standing(tx, command.sphere, request.member.id)
+    stay = check_inside(standing)
+    assert standing is not None
     contents, more = timeline.page(
         tx,
-        command.sphere,
-        horizon=stay.horizon,
-        entered=stay.entered,
+        standing.sphere,
+        stay.seat,
         after=command.after,
         before=command.before,
         limit=command.limit,

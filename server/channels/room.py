@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from server.domain.audience import may_hear
-from server.domain.facts import Member
-from server.domain.visibility import may_hear_of
+from server.domain.facts import Member, Seat
 from server.protocol.codec import MSGPACK, Encoding
 from server.protocol.events import ManagerEntered, ManagerLeft, MemberJoined, MemberLeft
 from server.protocol.framing import Parcel
@@ -66,6 +65,7 @@ class Room:
     __slots__ = (
         "_cold",
         "_hot",
+        "_latest",
         "_present",
         "_roster",
         "_waiting",
@@ -82,7 +82,8 @@ class Room:
         self.turn_bytes = 0
         self.stale = False  #: the readers must be sorted anew
         self.expected: set[Reading] = set()
-        self._roster: dict[str, int] | None = None
+        self._roster: dict[str, Seat] | None = None
+        self._latest = 0  #: no horizon is above it
         self._waiting: dict[Subscriber, int] = {}
         self._present: dict[Subscriber, None] = {}
         self._hot: dict[Encoding, list[Callable[[bytes], object]]] = {}
@@ -101,11 +102,12 @@ class Room:
         """Keep events for a reading from now on."""
         self.expected.add(reading)
 
-    def admit(self, reading: Reading, *, head: int, roster: Mapping[str, int]) -> None:
+    def admit(self, reading: Reading, *, head: int, roster: Mapping[str, Seat]) -> None:
         """Let a reader hear everything above ``head``, the end of what they read."""
         missed = [entry for entry in reading.kept if entry.event.seq > head]
         if self._roster is None:
             self._roster = dict(roster)
+            self._latest = max((seat.horizon for seat in roster.values()), default=0)
             for entry in missed:
                 self._turn(entry)
         self._hand(reading.subscriber, [self._veil(reading.subscriber, one) for one in missed])
@@ -127,7 +129,7 @@ class Room:
             self._promote(entry.event.seq)
         self._turn(entry)
         self.head = entry.event.seq
-        if entry.concerns is not None:
+        if entry.about is not None and entry.about.seq < self._latest:
             self._whisper(entry)
             return
         self.saying.append(entry)
@@ -166,7 +168,9 @@ class Room:
         if self._roster is None:
             return
         if isinstance(event, MemberJoined | ManagerEntered):
-            self._roster[event.member.member] = event.seq
+            entered = isinstance(event, ManagerEntered)
+            self._roster[event.member.member] = Seat(horizon=event.seq, entered=entered)
+            self._latest = event.seq
             self.stale = True
         elif isinstance(event, MemberLeft | ManagerLeft):
             self.flush()
@@ -174,15 +178,15 @@ class Room:
             self.stale = True
 
     def _whisper(self, entry: Entry) -> None:
-        """Hand on an event about earlier ones: each hears as much of it as they may."""
+        """Hand on an event about earlier ones that not everybody may see: to each their own."""
         self.flush()
         for subscriber in tuple(self._present):
             self._hand(subscriber, [self._veil(subscriber, entry)])
 
     def _veil(self, subscriber: Subscriber, entry: Entry) -> Entry:
-        """Return an event, or an erased place for who may see none of what it is about."""
-        horizon = (self._roster or {}).get(subscriber.member.id, entry.event.seq)
-        return entry if may_hear_of(entry.concerns, horizon) else entry.veiled()
+        """Return an event, or what stands in its place for who may see none of what it is about."""
+        seat = (self._roster or {}).get(subscriber.member.id)
+        return entry if seat is not None and entry.is_for(seat) else entry.veiled()
 
     def _hand(self, subscriber: Subscriber, entries: list[Entry]) -> None:
         heard = [entry for entry in entries if self._may_hear(subscriber, entry.event.seq)]

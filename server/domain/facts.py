@@ -24,8 +24,15 @@ class Member(Fact, frozen=True):
     role: MemberRole
 
 
+class Seat(Fact, frozen=True):
+    """What tells how much of a timeline somebody inside may hear."""
+
+    horizon: int
+    entered: bool = False
+
+
 class Sphere(Fact, frozen=True):
-    """A sphere's settings and the end of its timeline."""
+    """The settings of a sphere, or of a private thread (which has a parent), and its head."""
 
     id: str
     organisation: str
@@ -35,6 +42,17 @@ class Sphere(Fact, frozen=True):
     listed: bool
     revision: int
     head: int
+    parent: str | None = None
+
+    @property
+    def home(self) -> str:
+        """Return the sphere itself, or the one that a thread is in."""
+        return self.parent or self.id
+
+    @property
+    def thread(self) -> str | None:
+        """Return the id of a thread, None of a sphere proper."""
+        return None if self.parent is None else self.id
 
 
 class Stay(Fact, frozen=True):
@@ -45,6 +63,11 @@ class Stay(Fact, frozen=True):
     entered: bool
     horizon: int
     bequest: Bequest = Bequest.NONE
+
+    @property
+    def seat(self) -> Seat:
+        """Return what of the timeline this stay may hear."""
+        return Seat(horizon=self.horizon, entered=self.entered)
 
 
 class Standing(Fact, frozen=True):

@@ -31,7 +31,7 @@ def check_administrator(standing: Standing | None) -> Stay:
 def destination(sphere: Sphere) -> Destination:
     """Return where a post to ``sphere`` goes, as the sender must be shown it."""
     return Destination(
-        sphere=sphere.id,
+        sphere=sphere.home,
         name=sphere.name,
         audience=sphere.audience,
         history=sphere.history,

@@ -38,12 +38,12 @@ def may_member_see(seq: int, stamp: int, horizon: int, *, entered: bool = False)
     return seq >= horizon or (not entered and bool(stamp & Stamp.NEWCOMERS))
 
 
-def may_hear_of(concerns: int | None, horizon: int) -> bool:
+def may_hear_of(concerns: int | None, stamp: int, horizon: int, *, entered: bool = False) -> bool:
     """Say whether to tell a member of an event about earlier ones, the last at ``concerns``.
 
-    To who may see none of them, its place is one where something was erased.
+    ``stamp`` is that of those earlier events. Who may see none of them is told nothing of them.
     """
-    return concerns is None or concerns >= horizon
+    return concerns is None or may_member_see(concerns, stamp, horizon, entered=entered)
 
 
 def may_reader_see(stamp: int) -> bool:

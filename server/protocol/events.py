@@ -25,18 +25,30 @@ from server.protocol.scalars import (
     Revision,
     Seq,
     SphereId,
+    ThreadId,
 )
 from server.protocol.views import ConnectorView, InvitationView, MemberView, SphereView
 
 
 class TimelineEvent(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag_field="type",
 ):
-    """What happened in a sphere, at ``seq``."""
+    """What happened in a sphere, at ``seq``; or in a private ``thread`` of it, at its ``seq``."""
 
     sphere: SphereId
     seq: Seq
     at: Milliseconds
+    thread: ThreadId | None = None
+
+    @property
+    def timeline(self) -> str:
+        """Return the id of the timeline that ``seq`` counts on."""
+        return self.thread or self.sphere
 
 
 class MessagePosted(TimelineEvent, frozen=True, tag="message_posted"):

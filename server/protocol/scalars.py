@@ -34,6 +34,7 @@ PAGE_BYTES_MAX = 1_048_576
 ID_PATTERN = r"^[a-z2-7]{26}\Z"
 
 SphereId = Annotated[str, Meta(pattern=ID_PATTERN, description="a sphere's id")]
+ThreadId = Annotated[str, Meta(pattern=ID_PATTERN, description="a private thread's id")]
 MemberId = Annotated[str, Meta(pattern=ID_PATTERN, description="a member's id")]
 ConnectorId = Annotated[str, Meta(pattern=ID_PATTERN, description="a connector's id")]
 SessionId = Annotated[str, Meta(pattern=ID_PATTERN, description="a session's id: opens nothing")]

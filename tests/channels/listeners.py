@@ -16,7 +16,7 @@ import msgspec
 
 from server.channels.hub import Hub
 from server.channels.outcome import Publication
-from server.domain.facts import Member
+from server.domain.facts import Member, Seat
 from server.protocol import codec
 from server.protocol.close import Close
 from server.protocol.codec import JSON, MSGPACK, Encoding
@@ -193,7 +193,12 @@ class Node:
         self.turns.take()
 
     def listen(
-        self, ear: Ear, *, roster: dict[str, int] | None = None, head: int = 0, sphere: str = SPHERE
+        self,
+        ear: Ear,
+        *,
+        roster: dict[str, Seat] | None = None,
+        head: int = 0,
+        sphere: str = SPHERE,
     ) -> Ear:
         """Greet, and subscribe from ``head``; by default the three are inside from the start."""
         if ear not in self._greeted:
@@ -211,6 +216,6 @@ class Node:
         return len(hub._rooms) + len(hub._readings) + len(hub._listeners) + len(hub._bots)
 
 
-def everybody() -> dict[str, int]:
+def everybody() -> dict[str, Seat]:
     """Return a roster: all three inside from the start."""
-    return {ANA.id: 1, BOB.id: 1, CAROL.id: 1}
+    return {who.id: Seat(horizon=1) for who in (ANA, BOB, CAROL)}

@@ -18,10 +18,10 @@ from server import errors
 from server.channels import arrivals, departures
 from server.channels.outcome import Limits, Outcome, Request
 from server.channels.posts import BotDraft, Draft, commit_posts
-from server.domain.facts import Member
+from server.domain.facts import Member, Seat, Sphere
 from server.protocol import codec, commands
 from server.protocol.scalars import Bequest
-from storage import connectors, timeline
+from storage import connectors, spheres, timeline
 from storage.database import Transaction
 from tests.channels.desk import seq_of
 from tests.house import Resident
@@ -45,6 +45,12 @@ class Scene(Shelf):
         self.ana = run(self.house.resident(acme, "Ana"))
         self.bob = run(self.house.resident(acme, "Bob"))
         self.sphere = run(self.house.sphere(self.ana))
+
+    def now(self, tx: Transaction) -> Sphere:
+        """Return the sphere as it stands."""
+        found = spheres.get(tx, self.sphere)
+        assert found is not None
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +85,8 @@ class Walk:
     def page(self, after: int = 0) -> Timeline:
         """Return every message of the timeline, as the store tells it."""
         contents, _ = timeline.page(
-            self.tx, self.scene.sphere, horizon=1, entered=False, after=after, before=None,
-            limit=500,
-        )  # fmt: skip
+            self.tx, self.scene.now(self.tx), Seat(horizon=1), after=after, before=None, limit=500
+        )
         events: list[Any] = [codec.restore(content) for content in contents]
         return {event.seq: (event.author, event.body) for event in events if hasattr(event, "body")}
 
@@ -107,7 +112,7 @@ class Walk:
 
     def come_back(self) -> None:
         """Let the client that was away resume: purges first, then what is new."""
-        for purge in timeline.purges(self.tx, self.scene.sphere, horizon=1, after=self.last):
+        for purge in timeline.purges(self.tx, self.scene.sphere, Seat(horizon=1), after=self.last):
             self._forget(self.returning, purge.author, purge.before, again=True)
         self.returning |= self.page(after=self.last)
         head = self.tx.exec_driver_sql(
@@ -257,9 +262,7 @@ def test_what_is_kept_anonymously_names_nobody_on_the_wire(scene: Scene) -> None
 
 def _kinds(tx: Transaction, scene: Scene) -> list[str]:
     """Return what stands at each place after Ana's arrival."""
-    contents, _ = timeline.page(
-        tx, scene.sphere, horizon=1, entered=False, after=1, before=None, limit=99
-    )
+    contents, _ = timeline.page(tx, scene.now(tx), Seat(horizon=1), after=1, before=None, limit=99)
     return [type(codec.restore(content)).__name__ for content in contents]
 
 

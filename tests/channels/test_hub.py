@@ -7,6 +7,7 @@ from server.channels import hub as hub_module
 from server.channels import room as room_module
 from server.channels.hub import EVERY_SPHERE
 from server.channels.outcome import Hidden, Publication
+from server.domain.facts import Seat
 from server.protocol.close import Close
 from server.protocol.codec import JSON
 from server.protocol.events import ManagerEntered, ManagerLeft, SphereForgotten
@@ -223,7 +224,7 @@ def test_a_page_that_may_hold_erased_words_is_read_again(node: Node) -> None:
 
 
 def test_a_reader_whom_the_roster_does_not_know_gets_no_page(node: Node) -> None:
-    node.listen(Ear(ANA), roster={ANA.id: 1})
+    node.listen(Ear(ANA), roster={ANA.id: Seat(horizon=1)})
 
     with node.hub.reading(SPHERE, Ear(BOB)) as page, pytest.raises(errors.NotFound):
         node.hub.check_reading(page)
@@ -299,7 +300,7 @@ def test_the_wall_of_the_roster_holds_for_a_manager_too(node: Node) -> None:
 def test_nobody_hears_who_is_not_on_the_roster_whatever_they_subscribed_to(node: Node) -> None:
     node.hub.greet(ana := Ear(ANA))
     with node.hub.subscribing(SPHERE, ana) as watch:
-        node.hub.subscribe(watch, head=1, roster={BOB.id: 1})
+        node.hub.subscribe(watch, head=1, roster={BOB.id: Seat(horizon=1)})
 
     node.publish(said(posted(2)))
 
@@ -307,9 +308,9 @@ def test_nobody_hears_who_is_not_on_the_roster_whatever_they_subscribed_to(node:
 
 
 def test_who_joins_while_others_listen_is_heard_and_hears(node: Node) -> None:
-    ana = node.listen(Ear(ANA), roster={ANA.id: 1}, head=1)
+    ana = node.listen(Ear(ANA), roster={ANA.id: Seat(horizon=1)}, head=1)
     node.publish(said(joined(2, BOB)))
-    bob = node.listen(Ear(BOB), head=2, roster={ANA.id: 1, BOB.id: 2})
+    bob = node.listen(Ear(BOB), head=2, roster={ANA.id: Seat(horizon=1), BOB.id: Seat(horizon=2)})
 
     node.publish(said(posted(3)))
 

@@ -18,7 +18,7 @@ from server import errors
 from server.channels.broker_memory import MemoryBroker
 from server.channels.outcome import Publication
 from server.channels.room import Reading
-from server.domain.facts import Member
+from server.domain.facts import Member, Seat
 from server.protocol.codec import JSON, MSGPACK
 from tests.channels.listeners import (
     ANA,
@@ -43,7 +43,7 @@ class Store:
 
     def __init__(self) -> None:
         self.head = 0
-        self.roster: dict[str, int] = {}
+        self.roster: dict[str, Seat] = {}
 
     def next(self) -> int:
         """Allot a seq."""
@@ -60,7 +60,7 @@ class Attempt:
         self.stack = stack
         self.watch = watch
         self.left = False
-        self.snapshot: tuple[int, Mapping[str, int]] | None = None
+        self.snapshot: tuple[int, Mapping[str, Seat]] | None = None
 
 
 class Listening(RuleBasedStateMachine):
@@ -101,7 +101,7 @@ class Listening(RuleBasedStateMachine):
     def come(self, sphere: str, who: Member) -> None:
         store = self.stores[sphere]
         if who.id not in store.roster:
-            store.roster[who.id] = store.next()
+            store.roster[who.id] = Seat(horizon=store.next())
             self.committed.append(said(joined(store.head, who, sphere=sphere)))
 
     @rule(sphere=spheres, who=people)

@@ -99,4 +99,10 @@ def test_a_manager_who_entered_sees_from_the_entry_on_whatever_newcomers_may(
 def test_one_hears_of_earlier_events_only_if_one_may_have_seen_some(
     concerns: int | None, horizon: int, *, told: bool
 ) -> None:
-    assert may_hear_of(concerns, horizon) is told
+    assert may_hear_of(concerns, Stamp.NONE, horizon) is told
+
+
+def test_one_hears_of_what_was_said_to_newcomers_too_unless_one_entered() -> None:
+    assert may_hear_of(4, Stamp.NEWCOMERS, 9)
+    assert not may_hear_of(4, Stamp.READERS, 9)
+    assert not may_hear_of(4, Stamp.NEWCOMERS, 9, entered=True)

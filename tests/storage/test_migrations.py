@@ -29,18 +29,26 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
     engine.dispose()
 
 
-def _shape(connection: Connection) -> dict[str, set[str]]:
-    """Return the columns, keys and indexes as SQLite has them, whatever the order of clauses."""
-    rows = connection.exec_driver_sql(
-        "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name != 'alembic_version'"
-    )
-    return {
-        name: {
-            " ".join(line.replace('"', "").split()).rstrip(",").replace(" ,", ",")
-            for line in sql.strip().rstrip(";").splitlines()
+def _shape(connection: Connection) -> dict[str, set[object]]:
+    """Return columns, keys and indexes as SQLite sees them, whatever statement made them."""
+    found: dict[str, set[object]] = {}
+    for _, name, _, _, without_rowid, _ in connection.exec_driver_sql("PRAGMA table_list").all():
+        if name.startswith("sqlite_") or name == "alembic_version":
+            continue
+        shape: set[object] = {("without rowid", without_rowid)}
+        shape |= {
+            tuple(row)[1:] for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({name})")
         }
-        for name, sql in rows
-    }
+        shape |= {
+            tuple(row)[2:] for row in connection.exec_driver_sql(f"PRAGMA foreign_key_list({name})")
+        }
+        for _, index, unique, origin, partial in connection.exec_driver_sql(
+            f"PRAGMA index_list({name})"
+        ).all():
+            columns = connection.exec_driver_sql(f"PRAGMA index_info({index})").all()
+            shape.add((unique, origin, partial, tuple(column[2] for column in columns)))
+        found[name] = shape
+    return found
 
 
 def _differences(connection: Connection) -> list[object]:

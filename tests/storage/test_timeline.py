@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.facts import Sphere
+from server.domain.facts import Seat, Sphere
 from server.domain.visibility import may_member_see
 from server.protocol import codec
 from server.protocol.events import MessagePosted
 from server.protocol.scalars import Audience, History
 from storage import spheres, timeline
 from storage.database import Transaction
+from storage.timeline import About
 from tests.storage.shelf import Shelf, shelf
 
 AUTHORS = ["a" * 26, "b" * 26]
@@ -55,7 +56,7 @@ stories = st.lists(
 bounds = st.none() | st.integers(0, 28)
 
 
-def _tell(tx: Transaction, story: list[tuple[int, Any, str | None]]) -> tuple[str, list[Told]]:
+def _tell(tx: Transaction, story: list[tuple[int, Any, str | None]]) -> tuple[Sphere, list[Told]]:
     sphere = _sphere(tx)
     model = []
     for length, (audience, history), author in story:
@@ -71,7 +72,7 @@ def _tell(tx: Transaction, story: list[tuple[int, Any, str | None]]) -> tuple[st
             (sphere.id, entry.event.seq),
         ).one()
         model.append(Told(entry.event.seq, body, stored[0], stored[1]))
-    return sphere.id, model
+    return sphere, model
 
 
 @given(
@@ -94,12 +95,11 @@ def test_a_page_is_what_the_rule_allows_in_order_within_its_bounds(
     bytes_max: int,
 ) -> None:
     def check(tx: Transaction) -> None:
-        sphere_id, model = _tell(tx, story)
+        sphere, model = _tell(tx, story)
         contents, more = timeline.page(
             tx,
-            sphere_id,
-            horizon=horizon,
-            entered=entered,
+            sphere,
+            Seat(horizon=horizon, entered=entered),
             after=after,
             before=before,
             limit=limit,
@@ -136,8 +136,8 @@ def test_seq_rises_by_one_and_the_head_is_the_last_one(
     store: Shelf, story: list[tuple[int, Any, str | None]]
 ) -> None:
     def check(tx: Transaction) -> None:
-        sphere_id, model = _tell(tx, story)
-        found = spheres.get(tx, sphere_id)
+        sphere, model = _tell(tx, story)
+        found = spheres.get(tx, sphere.id)
 
         assert [told.seq for told in model] == list(range(1, len(story) + 1))
         assert found is not None
@@ -174,7 +174,7 @@ def test_who_comes_back_learns_of_the_purges_since_then_and_of_none_before_their
         for seq, (author, before) in enumerate(marks, start=1):
             timeline.record_purge(tx, sphere.id, seq=seq, author=author, before=before)
 
-        found = timeline.purges(tx, sphere.id, horizon=horizon, after=after)
+        found = timeline.purges(tx, sphere.id, Seat(horizon=horizon), after=after)
 
         assert [(purge.author, purge.before) for purge in found] == [
             mark for seq, mark in enumerate(marks, start=1) if seq > after and seq >= horizon
@@ -192,13 +192,13 @@ def test_what_is_about_earlier_events_is_veiled_to_who_may_see_none_of_them(stor
             lambda seq: MessagePosted(
                 sphere=sphere.id, seq=seq, at=5, author=AUTHORS[0], body="about the past"
             ),
-            concerns=4,
+            about=About(seq=4),
         )
         kinds = [
             type(codec.restore(content)).__name__
             for horizon in (1, 4, 5)
             for content in timeline.page(
-                tx, sphere.id, horizon=horizon, entered=False, after=None, before=None, limit=9
+                tx, sphere, Seat(horizon=horizon), after=None, before=None, limit=9
             )[0]
         ]
 
