@@ -288,14 +288,8 @@ event = Table(
     UniqueConstraint("sphere", "author", "receipt"),
     sqlite_with_rowid=False,
 )
-_ABOUT_EARLIER = event.c.concerns.is_not(None)
-Index(
-    None,
-    event.c.sphere,
-    event.c.concerns,
-    sqlite_where=_ABOUT_EARLIER,
-    postgresql_where=_ABOUT_EARLIER,
-)
+# To name another dialect here would import all of it at every start.
+Index(None, event.c.sphere, event.c.concerns, sqlite_where=event.c.concerns.is_not(None))
 
 #: Which keys of the keyring seal what an author said in a sphere: the current one, of their present
 #: stay, and those of earlier stays whose messages they bequeathed.

@@ -15,7 +15,6 @@ branch_labels = None
 depends_on = None
 
 _ZERO = sa.text("0")
-_EARLIER = sa.text("concerns IS NOT NULL")
 
 
 def upgrade() -> None:
@@ -66,8 +65,7 @@ def _events() -> None:
         "ix_event_sphere_concerns",
         "event",
         ["sphere", "concerns"],
-        sqlite_where=_EARLIER,
-        postgresql_where=_EARLIER,
+        sqlite_where=sa.text("concerns IS NOT NULL"),
     )
     # A message is what has a receipt, and all that bots brought in.
     op.execute(
