@@ -159,6 +159,57 @@ _COMMANDS: Final[Sequence[tuple[str, str, Sequence[Argument]]]] = (
     ("appoint", "make a member an administrator", [_SPHERE, (("member",), {"metavar": "MEMBER"})]),
     ("enter", "enter a sphere visibly, as a manager of the organisation", [_SPHERE]),
     ("oversee", "list every sphere of the organisation, as a manager: never content", []),
+    (
+        "profile",
+        "show what I say of myself, or what a member says",
+        [
+            (("member",), {"metavar": "MEMBER", "nargs": "?", "help": "whose (default: mine)"}),
+            (
+                ("--sphere",),
+                {
+                    "metavar": "SPHERE",
+                    "default": None,
+                    "help": "one that we share (default: the directory)",
+                },
+            ),
+        ],
+    ),
+    (
+        "describe",
+        "say something of myself, or take it back",
+        [
+            (("field",), {"choices": ["title", "pronouns", "contact", "about"]}),
+            (("text",), {"metavar": "TEXT", "nargs": "?"}),
+            (
+                ("--to",),
+                {
+                    "choices": ["hidden", "sphere", "organisation"],
+                    "help": "who sees it (default: those who share a sphere with me)",
+                },
+            ),
+            (
+                ("--sphere",),
+                {
+                    "metavar": "SPHERE",
+                    "default": None,
+                    "help": "say it there alone; without TEXT, nothing there",
+                },
+            ),
+            (("--clear",), {"action": "store_true", "help": "take it back"}),
+        ],
+    ),
+    (
+        "directory",
+        "list the members of the organisation, if it keeps a directory",
+        [(("text",), {"metavar": "TEXT", "nargs": "?", "help": "a part of their name"})],
+    ),
+    (
+        "call-me",
+        "take another name; who shares a sphere is told",
+        [(("name",), {"metavar": "NAME"})],
+    ),
+    ("devices", "list where I am signed in", []),
+    ("end-device", "sign another device out", [(("device",), {"metavar": "DEVICE"})]),
     ("bring", "as a bot, bring a text into its sphere", [_TEXT, _LINES]),
 )
 

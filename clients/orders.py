@@ -6,33 +6,23 @@ Failure; one that returns has done all of what was asked.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
 from clients import rendering
 from clients.asking import invitee, last_events, leaving, overseen, sphere_named
+from clients.desk import Desk, inside, tell_done
 from clients.failures import Misuse
 from clients.following import Following
 from clients.lines import Lines
-from clients.printer import Printer, Tail
+from clients.orders_of_people import PEOPLE_ORDERS
+from clients.printer import Tail
 from clients.roster import Roster
 from clients.safe_text import safe_name
-from clients.session import Session
 from clients.sharing import Sharing
 from clients.wire import Frame, is_id
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What an order works with."""
-
-    session: Session
-    printer: Printer
-    given: argparse.Namespace
 
 
 async def spheres(desk: Desk) -> None:
@@ -48,7 +38,7 @@ async def spheres(desk: Desk) -> None:
 
 async def members(desk: Desk) -> None:
     """List who is in a sphere."""
-    _sphere, roster = await _inside(desk)
+    _sphere, roster = await inside(desk)
     for view in roster.members.values():
         desk.printer.record({"kind": "member", **view}, rendering.member(view))
     for view in roster.connectors.values():
@@ -117,7 +107,7 @@ async def configure(desk: Desk) -> None:
     await desk.session.request(
         "configure", sphere=sphere["sphere"], revision=sphere["revision"], **changes
     )
-    _tell_done(desk, f"{safe_name(sphere['name'])} is changed.")
+    tell_done(desk, f"{safe_name(sphere['name'])} is changed.")
 
 
 async def invite(desk: Desk) -> None:
@@ -127,7 +117,7 @@ async def invite(desk: Desk) -> None:
         await _invite_visitor(desk, sphere["sphere"])
         return
     await desk.session.request("invite", sphere=sphere["sphere"], **invitee(desk.given.who))
-    _tell_done(desk, "They are invited, if there is such a person.")
+    tell_done(desk, "They are invited, if there is such a person.")
 
 
 async def _invite_visitor(desk: Desk, sphere: str) -> None:
@@ -152,7 +142,7 @@ async def decline(desk: Desk) -> None:
     """Decline an invitation."""
     sphere = await sphere_named(desk.session, desk.given.sphere, "invitations")
     await desk.session.request("decline", sphere=sphere["sphere"])
-    _tell_done(desk, f"The invitation to {safe_name(sphere['name'])} is declined.")
+    tell_done(desk, f"The invitation to {safe_name(sphere['name'])} is declined.")
 
 
 async def leave(desk: Desk) -> None:
@@ -178,7 +168,7 @@ async def bequeath(desk: Desk) -> None:
     """Set what becomes of my messages; a sphere I left is named by its id."""
     sphere = await _sphere_or_id(desk)
     await desk.session.request("bequeath", sphere=sphere, form=desk.given.form)
-    _tell_done(desk, f"Your bequest there is now: {desk.given.form}.")
+    tell_done(desk, f"Your bequest there is now: {desk.given.form}.")
 
 
 async def _sphere_or_id(desk: Desk) -> str:
@@ -192,25 +182,18 @@ async def _sphere_or_id(desk: Desk) -> str:
 
 async def remove(desk: Desk) -> None:
     """Remove a member."""
-    sphere, roster = await _inside(desk)
+    sphere, roster = await inside(desk)
     member = roster.find(desk.given.member)
     await desk.session.request("remove", sphere=sphere, member=member)
-    _tell_done(desk, f"{roster.name(member)} is removed.")
+    tell_done(desk, f"{roster.name(member)} is removed.")
 
 
 async def appoint(desk: Desk) -> None:
     """Make a member an administrator."""
-    sphere, roster = await _inside(desk)
+    sphere, roster = await inside(desk)
     member = roster.find(desk.given.member)
     await desk.session.request("appoint", sphere=sphere, member=member)
-    _tell_done(desk, f"{roster.name(member)} is an administrator.")
-
-
-async def _inside(desk: Desk) -> tuple[str, Roster]:
-    sphere = await sphere_named(desk.session, desk.given.sphere)
-    roster = Roster()
-    roster.reset(await desk.session.request("subscribe", sphere=sphere["sphere"]))
-    return sphere["sphere"], roster
+    tell_done(desk, f"{roster.name(member)} is an administrator.")
 
 
 async def enter(desk: Desk) -> None:
@@ -229,19 +212,15 @@ async def oversee(desk: Desk) -> None:
 
 async def connector(desk: Desk) -> None:
     """Install a bot, or revoke one."""
-    sphere, roster = await _inside(desk)
+    sphere, roster = await inside(desk)
     if desk.given.deed == "revoke":
         bot = roster.find_connector(desk.given.connector)
         await desk.session.request("revoke_connector", sphere=sphere, connector=bot)
-        _tell_done(desk, "The bot's token is dead.")
+        tell_done(desk, "The bot's token is dead.")
         return
     drawn = await desk.session.request("install_connector", sphere=sphere, name=desk.given.name)
     desk.printer.record({"token": drawn["token"], **drawn["connector"]}, drawn["token"])
     desk.printer.note("This token is shown this once: give it to the bot, and to nobody else")
-
-
-def _tell_done(desk: Desk, sentence: str) -> None:
-    desk.printer.done({"type": "done"}, sentence)
 
 
 ORDERS: Final[dict[str, Callable[[Desk], Awaitable[None]]]] = {
@@ -262,4 +241,5 @@ ORDERS: Final[dict[str, Callable[[Desk], Awaitable[None]]]] = {
     "enter": enter,
     "oversee": oversee,
     "connector": connector,
+    **PEOPLE_ORDERS,
 }

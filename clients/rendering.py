@@ -7,7 +7,7 @@ an announcement. Invariant: each line returned is harmless for a terminal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
@@ -30,6 +30,11 @@ AUDIENCES: Final = {
 HISTORIES: Final = {
     "hidden": "history hidden from newcomers",
     "visible": "history visible to newcomers",
+}
+_VISIBILITIES: Final = {
+    "hidden": "to nobody",
+    "sphere": "to those who share a sphere with me",
+    "organisation": "to them, and in the directory",
 }
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS: Final = (
@@ -117,6 +122,37 @@ def member(view: Frame) -> str:
     return f"{safe_line(view['member'])}  {safe_name(view['name'])}  ({said})"
 
 
+def profile(view: Frame) -> list[str]:
+    """Return what a member says of themselves, line by line."""
+    said = [
+        f"  {safe_line(each['field']):<8}  {safe_line(each['value'])}" for each in view["fields"]
+    ]
+    return [f"{safe_line(view['member'])}  {safe_name(view['name'])}", *said]
+
+
+def own_profile(view: Frame, spheres: Mapping[str, str]) -> list[str]:
+    """Return what I say of myself and to whom; ``spheres`` are the names of mine."""
+    return [safe_name(view["name"]), *(_own_field(each, spheres) for each in view["fields"])]
+
+
+def _own_field(view: Frame, spheres: Mapping[str, str]) -> str:
+    where = view["sphere"]
+    to = _VISIBILITIES.get(view["visibility"], safe_line(view["visibility"]))
+    if where is not None:
+        to = f"in «{safe_name(spheres.get(where, where))}»"
+    said = "(nothing)" if view["value"] is None else safe_line(view["value"])
+    return f"  {safe_line(view['field']):<8}  {said}  ({to})"
+
+
+def device(view: Frame) -> str:
+    """Return a device that I am signed in with as one line of a list."""
+    this = "  (this one)" if view["current"] else ""
+    return (
+        f"{safe_line(view['session'])}  last seen {moment(view['seen_at'])};"
+        f" signed in {moment(view['began_at'])}, until {moment(view['ends_at'])} at most{this}"
+    )
+
+
 def certificate(view: Frame) -> list[str]:
     """Return what a departure cleared, line by line."""
     return [
@@ -184,6 +220,10 @@ def _left(event: Frame, roster: Roster) -> str:
     return f"{_who(roster, event['member'])} {went}; {kept}"
 
 
+def _renamed(event: Frame, roster: Roster) -> str:
+    return f"{_who(roster, event['member'])} is now called {safe_name(event['name'])}"
+
+
 def _changed(event: Frame, roster: Roster) -> str:
     listed = "listed" if event["listed"] else "invisible to outsiders"
     return f"{_who(roster, event['by'])} changed this sphere: now {destination(event)}, {listed}"
@@ -219,6 +259,7 @@ _WRITERS: Final[dict[str, Writer]] = {
     "member_left": _announced(_left),
     "manager_entered": _announced(_entered),
     "manager_left": _announced(_left),
+    "member_renamed": _announced(_renamed),
     "sphere_changed": _announced(_changed),
     "administrator_appointed": _announced(_appointed),
     "bequest_withdrawn": _announced(_withdrawn),

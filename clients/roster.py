@@ -79,6 +79,11 @@ class Roster:
             if bot["installed_by"] != event["member"]
         }
 
+    def _rename(self, event: Frame) -> None:
+        view = self.members.get(event["member"])
+        if view is not None:
+            self.members[event["member"]] = {**view, "name": event["name"]}
+
     def _withdraw(self, event: Frame) -> None:
         self._former.pop(event["author"], None)
 
@@ -98,6 +103,7 @@ class Roster:
         "manager_entered": _come,
         "member_left": _go,
         "manager_left": _go,
+        "member_renamed": _rename,
         "bequest_withdrawn": _withdraw,
         "administrator_appointed": _appoint,
         "connector_installed": _install,

@@ -117,8 +117,9 @@ def _converse(
 
 
 async def _work(options: Options, given: Namespace, token: str, printer: Printer) -> None:
+    from clients.desk import Desk  # noqa: PLC0415
     from clients.link import Waits, dial  # noqa: PLC0415 - slow to import, and `bring` needs none
-    from clients.orders import ORDERS, Desk, share_lines  # noqa: PLC0415
+    from clients.orders import ORDERS, share_lines  # noqa: PLC0415
     from clients.session import Bounds, Hooks, Session  # noqa: PLC0415
 
     patience = PATIENCE if options.patience is None else options.patience

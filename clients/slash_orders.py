@@ -178,6 +178,25 @@ async def _revoke(talk: Conversation, name: str) -> None:
     await _act(talk, "revoke_connector", connector=bot)
 
 
+async def _profile(talk: Conversation, name: str) -> None:
+    if not name:
+        listed = await talk.session.request("list")
+        names = {view["sphere"]: view["name"] for view in listed["spheres"]}
+        talk.paint(rendering.own_profile(await talk.session.request("my_profile"), names))
+        return
+    found = await _act(talk, "profile", member=talk.here.roster.find(name))
+    talk.paint(rendering.profile(found["profile"]))
+
+
+async def _devices(talk: Conversation, _: str) -> None:
+    found = await talk.session.request("sessions")
+    talk.paint(rendering.device(view) for view in found["sessions"])
+
+
+async def _iam(talk: Conversation, name: str) -> None:
+    await talk.session.request("rename", name=name)
+
+
 async def _oversee(talk: Conversation, _: str) -> None:
     overview = await talk.session.request("oversee")
     talk.paint(rendering.sphere_name(view) for view in overview["spheres"])
@@ -229,6 +248,9 @@ SLASH_ORDERS: Final[dict[str, Order]] = {
     "appoint": _appoint,
     "connector": _connector,
     "revoke": _revoke,
+    "profile": _profile,
+    "devices": _devices,
+    "iam": _iam,
     "oversee": _oversee,
     "enter": _enter,
     "quit": _quit,

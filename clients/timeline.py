@@ -34,11 +34,13 @@ class Purge:
     told: bool = False
 
     def covers(self, event: Frame) -> bool:
-        """Say whether ``event`` is a message of this author, or their arrival with their name."""
+        """Say whether ``event`` is a message of this author, or tells their name."""
         if event["seq"] >= self.before:
             return False
         if event["type"] == "member_joined":
             return bool(event["member"]["member"] == self.author)
+        if event["type"] == "member_renamed":
+            return bool(event["member"] == self.author)
         return event["type"] == "message_posted" and bool(event["author"] == self.author)
 
     def record(self) -> Frame:

@@ -456,6 +456,17 @@ async def test_a_bequest_is_set_before_one_goes(furnished: Furnished) -> None:
         await talk.paper.until("messages kept    1")
 
 
+async def test_one_takes_another_name_and_reads_what_others_say(furnished: Furnished) -> None:
+    async with await furnished.person(furnished.ana) as ana:
+        await ana.call("describe", field="title", value="Architect", visibility="sphere")
+    async with talking(furnished, furnished.bob) as talk:
+        talk.paper.type("/iam Bobby", "/profile Ana", "/profile", "/devices")
+
+        await talk.paper.until("Bob is now called Bobby")
+        await talk.paper.until("title     Architect")
+        await talk.paper.until("(this one)")
+
+
 async def test_founding_a_sphere_goes_there(furnished: Furnished) -> None:
     async with talking(furnished, furnished.bob) as talk:
         talk.paper.type("/create Garden")

@@ -126,3 +126,11 @@ def test_an_id_wins_over_a_sphere_that_calls_itself_so() -> None:
     spheres = [{"sphere": "1", "name": "Design"}, {"sphere": "2", "name": "1"}]
 
     assert find("1", spheres, "sphere", "") == "1"
+
+
+def test_a_member_who_is_renamed_is_called_so_from_then_on() -> None:
+    inside = roster((BOB, "Bob"))
+
+    inside.apply(event("member_renamed", 9, member=BOB, name="Bobby"))
+
+    assert inside.name(BOB) == "Bobby"

@@ -194,6 +194,7 @@ def test_a_purge_covers_messages_and_the_arrival_that_holds_the_name() -> None:
 
     assert purge.covers(message(8, BOB))
     assert purge.covers(joined(1, BOB))
+    assert purge.covers(event("member_renamed", 2, member=BOB, name="Bobby"))
     assert not purge.covers(message(9, BOB))
     assert not purge.covers(message(8, ANA))
     assert not purge.covers(left(8, BOB))
