@@ -13,7 +13,7 @@ are assertions, and unexpected exceptions close the connection.
     |-- Forbidden           who you are does not allow it
     |   |-- NotFound, NotAllowed
     |-- Conflict            the state of things does not allow it
-    |   |-- StaleDestination, ClientIdReused, AlreadyInside, AlreadyGreeted, Full
+    |   |-- StaleDestination, ClientIdReused, AlreadyInside, MayJoin, AlreadyGreeted, Full
     `-- Overloaded          not now: come back
         |-- TooFast, Busy, StorageUnavailable, GoingAway
 
@@ -188,6 +188,12 @@ class AlreadyInside(Conflict):
     """You are already inside this sphere."""
 
     code = "already_inside"
+
+
+class MayJoin(Conflict):
+    """You need not ask: you may join."""
+
+    code = "may_join"
 
 
 class AlreadyGreeted(Conflict):

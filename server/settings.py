@@ -148,6 +148,9 @@ class Settings(BaseSettings):
         1_000, "Pending invitations of one sphere; the oldest lapses beyond."
     )
     connectors_per_sphere_max: int = _bound(50, "Connectors of one sphere.")
+    requests_per_sphere_max: int = _bound(
+        1_000, "Pending requests to be let into one sphere; the oldest lapses beyond."
+    )
 
     argon2_memory_kib: int = _bound(
         65_536,

@@ -104,6 +104,13 @@ def withdraw(tx: Transaction, *, organisation: str, address: str) -> int:
     ).rowcount
 
 
+def withdraw_guest(tx: Transaction, *, sphere: str, address: str) -> None:
+    """Withdraw what an address was offered by a sphere."""
+    tx.execute(
+        delete(table).where(table.c.sphere == sphere, table.c.address == normalise_address(address))
+    )
+
+
 def of_organisation(tx: Transaction, organisation: str, now: int) -> list[Pending]:
     """Return the admissions that stand, of members and managers: for the operator.
 

@@ -6,12 +6,14 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from server.protocol.views import InvitationView
+from storage import requests
 from storage.database import Transaction
 from storage.schema import invitation, member, sphere
 
 
 def offer(tx: Transaction, *, sphere_id: str, member_id: str, by: str, now: int) -> bool:
-    """Invite a member; say whether that is news."""
+    """Invite a member, which answers their request if they made one; say whether that is news."""
+    requests.withdraw(tx, sphere_id, member_id)
     stored = tx.execute(
         insert(invitation)
         .values(sphere=sphere_id, member=member_id, invited_by=by, created_at=now)
@@ -20,11 +22,12 @@ def offer(tx: Transaction, *, sphere_id: str, member_id: str, by: str, now: int)
     return stored.rowcount == 1
 
 
-def withdraw(tx: Transaction, sphere_id: str, member_id: str) -> None:
-    """Drop an invitation: it was accepted, declined, or is void."""
-    tx.execute(
+def withdraw(tx: Transaction, sphere_id: str, member_id: str) -> bool:
+    """Drop an invitation: it was accepted, declined, or is void. Say whether there was one."""
+    dropped = tx.execute(
         delete(invitation).where(invitation.c.sphere == sphere_id, invitation.c.member == member_id)
     )
+    return dropped.rowcount == 1
 
 
 def withdraw_by(tx: Transaction, sphere_id: str, by: str) -> list[str]:

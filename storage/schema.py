@@ -241,12 +241,12 @@ join_request = Table(
 )
 
 #: Who came, went and changed what, without a name: each record's digest covers the one before.
+#: ``seq`` is that of the event: how many records there are is nobody's to count.
 journal = Table(
     "journal",
     metadata,
     Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), primary_key=True),
-    Column("n", BigInteger, primary_key=True, autoincrement=False),
-    Column("seq", BigInteger, nullable=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("record", LargeBinary, nullable=False),
     Column("digest", LargeBinary(32), nullable=False),
     sqlite_with_rowid=False,

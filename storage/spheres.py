@@ -131,13 +131,12 @@ def of_member(tx: Transaction, member_id: str) -> list[tuple[Sphere, Stay]]:
 
 
 def open_to(tx: Transaction, asking: Member, *, limit: int) -> list[Sphere]:
-    """Return listed spheres of the organisation, not closed, that a member is outside of."""
+    """Return listed spheres of the organisation that a member is outside of."""
     inside = exists().where(stay.c.sphere == sphere.c.id, stay.c.member == asking.id)
     rows = tx.execute(
         select(*SPHERE)
         .where(
             sphere.c.organisation == asking.organisation,
-            sphere.c.audience.in_([Audience.OPEN, Audience.PUBLIC]),
             sphere.c.listed,
             sphere.c.parent.is_(None),
             ~inside,

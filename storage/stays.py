@@ -64,6 +64,15 @@ def appoint(tx: Transaction, sphere_id: str, member_id: str) -> None:
     )
 
 
+def step_down(tx: Transaction, sphere_id: str, member_id: str) -> None:
+    """Make an administrator a member like another."""
+    tx.execute(
+        update(stay)
+        .where(stay.c.sphere == sphere_id, stay.c.member == member_id)
+        .values(role=SphereRole.MEMBER)
+    )
+
+
 def of_sphere(tx: Transaction, sphere_id: str) -> list[Stay]:
     """Return every present stay."""
     rows = tx.execute(

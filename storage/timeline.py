@@ -29,7 +29,7 @@ from server.protocol import codec
 from server.protocol.events import Erased, TimelineEvent
 from server.protocol.scalars import PAGE_BYTES_MAX
 from server.protocol.views import Purge
-from storage import sealing
+from storage import journal, sealing
 from storage.database import Transaction
 from storage.schema import event, purge, sphere
 
@@ -102,19 +102,17 @@ def append(
     receipt: str | None = None,
     stamp: int | None = None,
 ) -> Entry:
-    """Append the event that ``build`` makes of its seq; return it.
+    """Append the event that ``build`` makes of its seq, and its record if it has one; return it.
 
-    ``author`` is the member whose departure erases it; an event without one is never erased.
-    ``stamp`` follows the sphere's settings unless it is given.
+    Without an ``author``, whose departure erases it, it is never erased. ``stamp`` follows the
+    sphere's settings unless it is given.
     """
     if stamp is None:
         stamp = int(stamp_of(to.audience, to.history))
-    seq = tx.execute(
-        update(sphere).where(sphere.c.id == to.id).values(head=sphere.c.head + 1)
-        .returning(sphere.c.head)
-    ).scalar_one()  # fmt: skip
+    seq = _next_seq(tx, to)
     made = build(seq)
     assert (made.timeline, made.seq) == (to.id, seq)
+    journal.note(tx, to, made)
     content = codec.store(made)
     stored = content if author is None else sealing.seal(tx, to.id, seq, author, content)
     tx.execute(
@@ -131,6 +129,15 @@ def append(
         )
     )
     return Entry(event=made, content=content, stamp=stamp, about=about)
+
+
+def _next_seq(tx: Transaction, of: Sphere) -> int:
+    """Take the next place of a timeline."""
+    seq: int = tx.execute(
+        update(sphere).where(sphere.c.id == of.id).values(head=sphere.c.head + 1)
+        .returning(sphere.c.head)
+    ).scalar_one()  # fmt: skip
+    return seq
 
 
 def _earlier(about: About | None) -> dict[str, int | None]:

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from server.gateway.connection import _ANSWERS
-from server.gateway.dispatch import READS, WRITES
+from server.gateway.dispatch import INSIDE, READS, WRITES
 from server.protocol import commands
 from server.protocol.scalars import MemberRole
 from storage import connectors
@@ -44,6 +44,12 @@ TABLE = {
     "invite": "? ? ? - - . .",
     "invite_visitor": "? ? ? - - . .",
     "decline": "? ? ? ? ? ? ?",
+    "ask": "- ? ? - = = =",
+    "requests": "? ? ? - - . .",
+    "refuse": "? ? ? - - . .",
+    "uninvite": "? ? ? - - . .",
+    "step_down": "? ? ? - - - -",
+    "journal": "? ? ? . . . .",
     "join": "? ? ? = = = =",
     "leave": "? ? ? . . . .",
     "remove": "? ? ? - - . .",
@@ -71,7 +77,7 @@ ROLES = {
 
 def every_command() -> set[type[commands.Command]]:
     """Return every command that the server answers."""
-    return {*WRITES, *READS, *_ANSWERS, commands.Post}
+    return {*WRITES, *READS, *INSIDE, *_ANSWERS, commands.Post}
 
 
 def tag(command: type[commands.Command]) -> str:
@@ -125,6 +131,8 @@ class Scene:
             "configure": sphere | {"revision": 1, "name": "Another"},
             "invite": sphere | {"address": "nobody@nowhere.example"},
             "invite_visitor": sphere | {"address": "nobody@nowhere.example"},
+            "uninvite": sphere | {"address": "nobody@nowhere.example"},
+            "refuse": sphere | {"member": self._third.id},
             "remove": sphere | {"member": self._third.id},
             "appoint": sphere | {"member": self._third.id},
             "profile": sphere | {"member": self._third.id},

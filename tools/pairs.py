@@ -39,4 +39,10 @@ REPLIES: Final[Mapping[type[commands.Command], type[replies.Reply]]] = {
     commands.SearchDirectory: replies.Directory,
     commands.ListSessions: replies.Sessions,
     commands.EndSession: replies.Done,
+    commands.Ask: replies.Done,
+    commands.GetRequests: replies.Requests,
+    commands.Refuse: replies.Done,
+    commands.Uninvite: replies.Done,
+    commands.StepDown: replies.Done,
+    commands.GetJournal: replies.Journal,
 }

@@ -1,4 +1,4 @@
-"""Arrivals: invite, join, decline, enter, appoint.
+"""Arrivals: invite, uninvite, join, decline, enter, appoint; and step down.
 
 Invariant: a stay opens in the transaction that appends its arrival, and begins at that very seq:
 nobody is ever inside without the others having been told, or sees what came before.
@@ -17,26 +17,28 @@ from server.domain.permission import (
     check_enter,
     check_join,
     check_manager,
+    check_step_down,
 )
-from server.protocol.commands import Appoint, Decline, Enter, Invite, Join
+from server.protocol.commands import Appoint, Decline, Enter, Invite, Join, StepDown, Uninvite
 from server.protocol.events import (
     AdministratorAppointed,
+    AdministratorSteppedDown,
     Invited,
     ManagerEntered,
     SphereAdded,
+    SphereForgotten,
 )
 from server.protocol.replies import Done, Inside
 from server.protocol.scalars import SphereRole
 from server.protocol.views import InvitationView, MemberView
-from storage import invitations, members, spheres, stays, timeline
+from storage import admissions, invitations, members, requests, spheres, stays, timeline
 from storage.database import Transaction
 
 
 def invite(tx: Transaction, request: Request[Invite]) -> Outcome:
     """Call somebody in; the answer is one and the same whether or not there is such a person."""
     command = request.command
-    if (command.member is None) == (command.address is None):
-        raise errors.InvalidField("Invite by `member` or by `address`: exactly one of them.")
+    _check_one(command)
     standing = spheres.standing(tx, command.sphere, request.member.id)
     check_administrator(standing)
     assert standing is not None
@@ -60,8 +62,32 @@ def invite(tx: Transaction, request: Request[Invite]) -> Outcome:
     )
 
 
-def _guest(tx: Transaction, command: Invite, organisation: str) -> Member | None:
-    """Return the member of this organisation whom an invitation names, if there is one."""
+def _check_one(command: Invite | Uninvite) -> None:
+    if (command.member is None) == (command.address is None):
+        raise errors.InvalidField("Say whom by `member` or by `address`: exactly one of them.")
+
+
+def uninvite(tx: Transaction, request: Request[Uninvite]) -> Outcome:
+    """Withdraw what was offered; the same answer and the same writes whether or not it was."""
+    command = request.command
+    _check_one(command)
+    standing = spheres.standing(tx, command.sphere, request.member.id)
+    check_administrator(standing)
+    assert standing is not None
+    spheres.touch(tx, command.sphere)
+    guest = _guest(tx, command, standing.member.organisation)
+    if command.address is not None:
+        admissions.withdraw_guest(tx, sphere=command.sphere, address=command.address)
+    stood = invitations.withdraw(tx, command.sphere, "" if guest is None else guest.id)
+    done = Done(id=command.id)
+    if guest is None or not stood:
+        return Outcome(reply=done)
+    forget = SphereForgotten(sphere=command.sphere)
+    return Outcome(reply=done, publication=Publication(notices=((guest.id, forget),)))
+
+
+def _guest(tx: Transaction, command: Invite | Uninvite, organisation: str) -> Member | None:
+    """Return the member of this organisation whom a command names, if there is one."""
     if command.address is not None:
         return members.by_address(tx, organisation, command.address)
     assert command.member is not None
@@ -70,10 +96,12 @@ def _guest(tx: Transaction, command: Invite, organisation: str) -> Member | None
 
 
 def decline(tx: Transaction, request: Request[Decline]) -> Outcome:
-    """Drop an invitation of mine."""
+    """Drop an invitation of mine, or a request."""
     command = request.command
-    check_decline(spheres.standing(tx, command.sphere, request.member.id))
+    standing = spheres.standing(tx, command.sphere, request.member.id)
+    check_decline(standing, asked=requests.stands(tx, command.sphere, request.member.id))
     invitations.withdraw(tx, command.sphere, request.member.id)
+    requests.withdraw(tx, command.sphere, request.member.id)
     return Outcome(reply=Done(id=command.id))
 
 
@@ -85,6 +113,7 @@ def join(tx: Transaction, request: Request[Join]) -> Outcome:
     assert standing is not None
     _check_seats(tx, command.sphere, request)
     invitations.withdraw(tx, command.sphere, request.member.id)
+    requests.withdraw(tx, command.sphere, request.member.id)
     sphere, entry = admit(tx, standing.sphere, standing.member, SphereRole.MEMBER, request.now)
     stay = Stay(
         member=standing.member.id,
@@ -118,6 +147,7 @@ def enter(tx: Transaction, request: Request[Enter]) -> Outcome:
     check_room(tx, member.id, request.limits.spheres_per_member_max)
     stay, publication, sphere = _entry(tx, standing.sphere, member, request.now)
     invitations.withdraw(tx, command.sphere, member.id)
+    requests.withdraw(tx, command.sphere, member.id)
     shown = view(sphere, stay)
     return Outcome(reply=Inside(id=command.id, sphere=shown), publication=publication)
 
@@ -157,6 +187,23 @@ def appoint(tx: Transaction, request: Request[Appoint]) -> Outcome:
             at=request.now,
             member=command.member,
             by=request.member.id,
+        ),
+    )
+    return Outcome(reply=Done(id=command.id), publication=Publication(entries=(entry,)))
+
+
+def step_down(tx: Transaction, request: Request[StepDown]) -> Outcome:
+    """Give up the office; a sphere is never left without an administrator."""
+    command = request.command
+    standing = spheres.standing(tx, command.sphere, request.member.id)
+    stay = check_step_down(standing, stays.of_sphere(tx, command.sphere))
+    assert standing is not None
+    stays.step_down(tx, command.sphere, stay.member)
+    entry = timeline.append(
+        tx,
+        standing.sphere,
+        lambda seq: AdministratorSteppedDown(
+            sphere=command.sphere, seq=seq, at=request.now, member=stay.member
         ),
     )
     return Outcome(reply=Done(id=command.id), publication=Publication(entries=(entry,)))

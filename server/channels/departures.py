@@ -9,10 +9,10 @@ from __future__ import annotations
 import msgspec
 
 from server import errors
-from server.channels.outcome import Outcome, Publication, Request
+from server.channels.outcome import Hidden, Outcome, Publication, Request
 from server.domain.departure import kept, successor
 from server.domain.facts import Sphere, Stay
-from server.domain.permission import check_inside, check_remove
+from server.domain.permission import check_inside, check_remove, is_discoverable
 from server.protocol.commands import Bequeath, Leave, Remove
 from server.protocol.events import (
     AdministratorAppointed,
@@ -92,8 +92,17 @@ def depart(tx: Transaction, sphere: Sphere, stay: Stay, how: Parting, now: int) 
             revoked=tuple(revoked),
             entries=entries,
             notices=tuple((member, forget) for member in (stay.member, *invited)),
+            hidden=_vanished(sphere, stay.member, invited) if last else (),
         ),
     )
+
+
+def _vanished(sphere: Sphere, leaver: str, invited: list[str]) -> tuple[Hidden, ...]:
+    """Return what outsiders must forget of a sphere that is no more, if they could discover it."""
+    if not is_discoverable(sphere):
+        return ()
+    told = frozenset([leaver, *invited])
+    return (Hidden(organisation=sphere.organisation, sphere=sphere.id, inside=told),)
 
 
 def _uninvite(tx: Transaction, sphere: Sphere, leaver: str, *, last: bool) -> list[str]:

@@ -18,7 +18,7 @@ from server.domain.facts import Member, Sphere, Stay
 from server.domain.policy import may_sign_in_with, strictest
 from server.protocol.scalars import MemberRole, Parting
 from server.protocol.views import Certificate
-from storage import accounts, members, sessions, spheres
+from storage import accounts, members, requests, sessions, spheres
 from storage.accounts import Credential
 from storage.database import Transaction
 
@@ -38,6 +38,7 @@ def dismiss(tx: Transaction, member_id: str, how: Parting, now: int) -> Parted:
     """
     _present(tx, member_id)
     parted = _depart(tx, spheres.of_member(tx, member_id), how, now)
+    requests.withdraw_all(tx, member_id)
     ended = sessions.end_of_member(tx, member_id)
     members.part(tx, member_id)
     return msgspec.structs.replace(parted, ended=ended)
@@ -56,6 +57,8 @@ def change_role(tx: Transaction, member_id: str, role: MemberRole, now: int) -> 
         entered = [pair for pair in spheres.of_member(tx, member_id) if pair[1].entered]
     parted = _depart(tx, entered, Parting.REMOVED, now)
     members.set_role(tx, member_id=member_id, role=role)
+    if role is MemberRole.VISITOR:
+        requests.withdraw_all(tx, member_id)  # who discovers nothing asks for nothing
     return msgspec.structs.replace(parted, ended=sessions.end_of_member(tx, member_id))
 
 

@@ -26,6 +26,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     spheres_per_member_max: int = 500
     invitations_per_sphere_max: int = 1_000
     connectors_per_sphere_max: int = 50
+    requests_per_sphere_max: int = 1_000
 
 
 class Request(msgspec.Struct, Generic[C], frozen=True, kw_only=True, gc=False):

@@ -12,9 +12,9 @@ from server.channels.outcome import Request
 from server.channels.spheres import view
 from server.domain.facts import Seat
 from server.domain.permission import check_inside
-from server.protocol.commands import GetHistory, Subscribe
-from server.protocol.replies import Subscribed
-from storage import connectors, spheres, stays, timeline
+from server.protocol.commands import GetHistory, GetJournal, Subscribe
+from server.protocol.replies import Journal, Reply, Subscribed
+from storage import connectors, journal, spheres, stays, timeline
 from storage.database import Transaction
 
 
@@ -31,6 +31,13 @@ class Extract(msgspec.Struct, frozen=True, kw_only=True):
 
     contents: list[bytes]
     more: bool
+    entered: bool
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A reply that holds something of a sphere, and whether its reader entered as a manager."""
+
+    reply: Reply
     entered: bool
 
 
@@ -53,6 +60,7 @@ def snapshot(tx: Transaction, request: Request[Subscribe]) -> Snapshot:
         members=shown,
         former=stays.former(tx, command.sphere, stay),
         connectors=connectors.of_sphere(tx, command.sphere),
+        journal=journal.head(tx, command.sphere),
     )
     return Snapshot(reply=reply, roster=roster, entered=stay.entered)
 
@@ -72,3 +80,15 @@ def history(tx: Transaction, request: Request[GetHistory]) -> Extract:
         limit=command.limit,
     )
     return Extract(contents=contents, more=more, entered=stay.entered)
+
+
+def records(tx: Transaction, request: Request[GetJournal]) -> Answer:
+    """Return part of a sphere's journal, from the member's horizon on."""
+    command = request.command
+    stay = check_inside(spheres.standing(tx, command.sphere, request.member.id))
+    above = max(stay.horizon - 1, command.after or 0)
+    anchor, found, more = journal.page(tx, command.sphere, above=above, limit=command.limit)
+    return Answer(
+        reply=Journal(id=command.id, anchor=anchor, records=found, more=more),
+        entered=stay.entered,
+    )

@@ -14,13 +14,14 @@ from server.domain.permission import (
     check_manager,
     is_discoverable,
     may_discover,
+    takes_requests,
 )
 from server.protocol.commands import Configure, Create, ListSpheres, Oversee
 from server.protocol.events import MemberJoined, SphereAdded, SphereChanged
 from server.protocol.replies import Done, Inside, Overview, Spheres
 from server.protocol.scalars import SphereRole
 from server.protocol.views import MemberView, OpenSphere, SphereView
-from storage import invitations, members, spheres, stays, timeline
+from storage import invitations, members, requests, spheres, stays, timeline
 from storage.database import Transaction
 from storage.timeline import Entry
 
@@ -115,6 +116,8 @@ def configure(tx: Transaction, request: Request[Configure]) -> Outcome:
         return Outcome(reply=Done(id=command.id))
     after = msgspec.structs.replace(after, revision=before.revision + 1)
     spheres.change(tx, after)
+    if not takes_requests(after):
+        requests.clear(tx, after.id)
     event = timeline.append(
         tx,
         after,
@@ -137,7 +140,10 @@ def configure(tx: Transaction, request: Request[Configure]) -> Outcome:
 
 
 def _hidden(tx: Transaction, before: Sphere, after: Sphere) -> tuple[Hidden, ...]:
-    """Return what outsiders must forget: a sphere that they could discover, and no longer can."""
+    """Return what outsiders must forget: a sphere that they could discover, and no longer can.
+
+    Whoever asks to be let in is among them.
+    """
     if not is_discoverable(before) or is_discoverable(after):
         return ()
     called = invitations.of_sphere(tx, after.id)  # their invitations stand
@@ -156,8 +162,9 @@ def _changed(sphere: Sphere, command: Configure) -> Sphere:
 
 
 def listing(tx: Transaction, request: Request[ListSpheres]) -> Spheres:
-    """Return my spheres, my invitations, and those that I may join."""
+    """Return my spheres, my invitations, and those that I may join or ask into."""
     member = present(tx, request)
+    asked = requests.of_member(tx, member.id)
     return Spheres(
         id=request.command.id,
         spheres=[view(sphere, stay) for sphere, stay in spheres.of_member(tx, member.id)],
@@ -168,6 +175,7 @@ def listing(tx: Transaction, request: Request[ListSpheres]) -> Spheres:
                 name=sphere.name,
                 audience=sphere.audience,
                 revision=sphere.revision,
+                asked=sphere.id in asked,
             )
             for sphere in spheres.open_to(tx, member, limit=OPEN_MAX)
             if may_discover(member, sphere)

@@ -7,6 +7,8 @@ that depends on the organisation's role alone comes first, so that it says nothi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from server import errors
 from server.domain.facts import Member, Sphere, Standing, Stay
 from server.protocol.scalars import Audience, MemberRole, SphereRole
@@ -68,12 +70,17 @@ def check_configure(standing: Standing | None, revision: int) -> Stay:
 
 
 def is_discoverable(sphere: Sphere) -> bool:
-    """Say whether a sphere shows itself to its organisation."""
-    return sphere.listed and sphere.audience is not Audience.CLOSED
+    """Say whether a sphere shows itself to its organisation: to be joined, or asked into."""
+    return sphere.listed
+
+
+def takes_requests(sphere: Sphere) -> bool:
+    """Say whether who discovers a sphere must ask to be let in."""
+    return is_discoverable(sphere) and sphere.audience is Audience.CLOSED
 
 
 def may_discover(member: Member, sphere: Sphere) -> bool:
-    """Say whether a member outside ``sphere`` may learn that it exists, and join it."""
+    """Say whether a member outside ``sphere`` may learn that it exists."""
     return (
         sphere.organisation == member.organisation
         and is_discoverable(sphere)
@@ -81,19 +88,42 @@ def may_discover(member: Member, sphere: Sphere) -> bool:
     )
 
 
+def may_join(member: Member, sphere: Sphere) -> bool:
+    """Say whether a member outside ``sphere`` may come in uncalled."""
+    return may_discover(member, sphere) and sphere.audience is not Audience.CLOSED
+
+
 def check_join(standing: Standing | None) -> None:
-    """Let in whoever is invited, or may discover an open sphere; a manager is no exception."""
+    """Let in whoever is invited, or discovers an open sphere; a manager is no exception."""
     if standing is None:
         raise errors.NotFound
     if standing.stay is not None:
         raise errors.AlreadyInside
-    if not standing.invited and not may_discover(standing.member, standing.sphere):
+    if not standing.invited and not may_join(standing.member, standing.sphere):
         raise errors.NotFound
 
 
-def check_decline(standing: Standing | None) -> None:
-    """Raise NotFound unless there is an invitation to decline."""
-    if standing is None or not standing.invited:
+def check_may_ask(member: Member) -> None:
+    """Raise NotAllowed for a visitor, who discovers no sphere: before anything is looked up."""
+    if member.role is MemberRole.VISITOR:
+        raise errors.NotAllowed("A visitor cannot ask to be let in.")
+
+
+def check_ask(standing: Standing | None) -> None:
+    """Take the request of whoever discovers a closed sphere. Raises MayJoin where one need not."""
+    if standing is None:
+        raise errors.NotFound
+    if standing.stay is not None:
+        raise errors.AlreadyInside
+    if standing.invited or may_join(standing.member, standing.sphere):
+        raise errors.MayJoin
+    if not may_discover(standing.member, standing.sphere):
+        raise errors.NotFound
+
+
+def check_decline(standing: Standing | None, *, asked: bool) -> None:
+    """Raise NotFound unless there is an invitation to decline, or a request to withdraw."""
+    if standing is None or not (standing.invited or asked):
         raise errors.NotFound
 
 
@@ -145,6 +175,24 @@ def check_appoint(standing: Standing | None, target: Stay | None) -> Stay:
     if target.entered or target.role is SphereRole.ADMINISTRATOR:
         raise errors.AlreadyInside("This member already administers the sphere.")
     return target
+
+
+def check_step_down(standing: Standing | None, everyone: Iterable[Stay]) -> Stay:
+    """Return the stay of an administrator whom the sphere can spare.
+
+    Who entered as a manager is not of the sphere, and counts as nobody's successor; they
+    administer as long as they are inside.
+    """
+    stay = check_administrator(standing)
+    if stay.entered:
+        raise errors.NotAllowed("A manager who entered administers until they leave.")
+    if not any(
+        other.role is SphereRole.ADMINISTRATOR and not other.entered
+        for other in everyone
+        if other.member != stay.member
+    ):
+        raise errors.NotAllowed("You are the last administrator: appoint another one first.")
+    return stay
 
 
 def check_connector(standing: Standing | None, *, exists: bool) -> None:

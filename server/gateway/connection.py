@@ -25,7 +25,7 @@ from server.channels.posts import Draft
 from server.channels.writer import Result
 from server.domain.facts import Member
 from server.domain.pace import Pace
-from server.gateway.dispatch import READS, WRITES
+from server.gateway.dispatch import INSIDE, READS, WRITES
 from server.gateway.services import Services
 from server.gateway.speaker import Speaker
 from server.protocol import commands, replies
@@ -301,7 +301,19 @@ class Connection(Speaker):
         act = WRITES.get(type(command))
         if act is not None:
             return await self._write(act, command)
+        if type(command) in INSIDE:
+            return await self._ask_inside(command)
         return await self._services.database.read(READS[type(command)], self._request(command))
+
+    async def _ask_inside(self, command: Any) -> replies.Reply:
+        """Ask a sphere something, unless one is out by the time that it was read."""
+        services = self._services
+        with services.hub.reading(command.sphere, self) as watch:
+            ask = INSIDE[type(command)]
+            found = await services.database.read(ask, self._request(command))
+            await self._announced(entered=found.entered)
+            services.hub.check_reading(watch)
+            return found.reply
 
     async def _write(
         self, act: Callable[[Transaction, Request[Any]], Outcome], command: commands.Command

@@ -8,8 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from server.channels import arrivals, connectors, departures, directory, guests, profiles, spheres
+from server.channels import (
+    arrivals,
+    connectors,
+    departures,
+    directory,
+    guests,
+    profiles,
+    reading,
+    requests,
+    spheres,
+)
 from server.channels.outcome import Outcome, Request
+from server.channels.reading import Answer
 from server.protocol import commands
 from server.protocol.replies import Reply
 from storage.database import Transaction
@@ -31,6 +42,16 @@ WRITES: Final[Mapping[type[commands.Command], Callable[[Transaction, Request[Any
     commands.RevokeConnector: connectors.revoke,
     commands.Rename: profiles.rename,
     commands.Describe: profiles.describe,
+    commands.Ask: requests.ask,
+    commands.Refuse: requests.refuse,
+    commands.Uninvite: arrivals.uninvite,
+    commands.StepDown: arrivals.step_down,
+}
+
+#: Questions to a sphere by who is inside: one snapshot, and the hub is asked before it is told.
+INSIDE: Final[Mapping[type[commands.Command], Callable[[Transaction, Request[Any]], Answer]]] = {
+    commands.GetRequests: requests.listing,
+    commands.GetJournal: reading.records,
 }
 
 #: Questions whose answer holds no content: one snapshot of the store.

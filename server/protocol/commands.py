@@ -148,7 +148,7 @@ class InviteVisitor(Command, frozen=True, tag="invite_visitor"):
 
 
 class Decline(Command, frozen=True, tag="decline"):
-    """Decline an invitation."""
+    """Decline an invitation, or withdraw what I asked for."""
 
     sphere: SphereId
 
@@ -257,6 +257,51 @@ class SearchDirectory(Command, frozen=True, tag="directory"):
     limit: Annotated[int, Meta(ge=1, le=PAGE_MEMBERS_MAX)] = 50
 
 
+class Ask(Command, frozen=True, tag="ask"):
+    """Ask to be let into a closed sphere that shows itself; its administrators learn my name."""
+
+    sphere: SphereId
+
+
+class GetRequests(Command, frozen=True, tag="requests"):
+    """List who asks to be let in (administrators): ``invite`` answers, ``refuse`` drops."""
+
+    sphere: SphereId
+
+
+class Refuse(Command, frozen=True, tag="refuse"):
+    """Drop somebody's request to be let in (administrators); nobody is told."""
+
+    sphere: SphereId
+    member: MemberId
+
+
+class Uninvite(Command, frozen=True, tag="uninvite"):
+    """Withdraw an invitation (administrators), by member id or by address.
+
+    By address, that of a guest from outside too. The answer is the same whether or not anything
+    stood.
+    """
+
+    sphere: SphereId
+    member: MemberId | None = None
+    address: Address | None = None
+
+
+class StepDown(Command, frozen=True, tag="step_down"):
+    """Be an administrator no more, but a member: not while I am the last one."""
+
+    sphere: SphereId
+
+
+class GetJournal(Command, frozen=True, tag="journal"):
+    """Read the journal of a sphere, from my horizon on: the records above the seq ``after``."""
+
+    sphere: SphereId
+    after: Seq | None = None
+    limit: Annotated[int, Meta(ge=1, le=PAGE_EVENTS_MAX)] = 100
+
+
 class ListSessions(Command, frozen=True, tag="sessions"):
     """List the devices that I am signed in with, in this organisation."""
 
@@ -295,4 +340,10 @@ AnyCommand = (
     | SearchDirectory
     | ListSessions
     | EndSession
+    | Ask
+    | GetRequests
+    | Refuse
+    | Uninvite
+    | StepDown
+    | GetJournal
 )

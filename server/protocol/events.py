@@ -131,6 +131,12 @@ class AdministratorAppointed(TimelineEvent, frozen=True, tag="administrator_appo
     by: MemberId | None
 
 
+class AdministratorSteppedDown(TimelineEvent, frozen=True, tag="administrator_stepped_down"):
+    """An administrator is a member like another from here on, by their own will."""
+
+    member: MemberId
+
+
 class BequestWithdrawn(TimelineEvent, frozen=True, tag="bequest_withdrawn"):
     """What somebody had bequeathed is erased: forget what ``author`` wrote below ``before``."""
 
@@ -169,6 +175,7 @@ AnyTimelineEvent = (
     | ConnectorInstalled
     | ConnectorRevoked
     | Erased
+    | AdministratorSteppedDown
 )
 
 
@@ -196,4 +203,12 @@ class Invited(Notice, frozen=True, tag="invited"):
     invitation: InvitationView
 
 
-AnyNotice = SphereAdded | SphereForgotten | Invited
+class Asked(Notice, frozen=True, tag="asked"):
+    """Somebody asks to be let into a sphere that I administer."""
+
+    sphere: SphereId
+    member: MemberId
+    name: Name
+
+
+AnyNotice = SphereAdded | SphereForgotten | Invited | Asked

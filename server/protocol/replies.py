@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import msgspec
 
-from server.protocol.scalars import MemberId, MemberRole, Milliseconds, Name, RequestId, Seq
+from server.protocol.scalars import (
+    Digest,
+    MemberId,
+    MemberRole,
+    Milliseconds,
+    Name,
+    RequestId,
+    Seq,
+)
 from server.protocol.views import (
     Certificate,
     ConnectorView,
     Destination,
     FormerMember,
     InvitationView,
+    JoinRequest,
+    JournalHead,
+    JournalRecord,
     MemberView,
     OpenSphere,
     OwnField,
@@ -69,7 +80,7 @@ class Welcome(Reply, frozen=True, tag="welcome"):
 
 
 class Spheres(Reply, frozen=True, tag="spheres"):
-    """My spheres, my invitations, and the open spheres that I may join."""
+    """My spheres, my invitations, and those that show themselves: to join, or to ask in."""
 
     spheres: list[SphereView]
     invitations: list[InvitationView]
@@ -87,6 +98,7 @@ class Subscribed(Reply, frozen=True, tag="subscribed"):
     members: list[MemberView]
     former: list[FormerMember]
     connectors: list[ConnectorView]
+    journal: JournalHead
 
 
 class Done(Reply, frozen=True, tag="done"):
@@ -165,6 +177,20 @@ class Sessions(Reply, frozen=True, tag="sessions"):
     sessions: list[SessionView]
 
 
+class Requests(Reply, frozen=True, tag="requests"):
+    """Who asks to be let in, the longest first."""
+
+    requests: list[JoinRequest]
+
+
+class Journal(Reply, frozen=True, tag="journal"):
+    """Part of a journal; ``anchor`` is the digest before its first record."""
+
+    anchor: Digest
+    records: list[JournalRecord]
+    more: bool
+
+
 AnyReply = (
     Error
     | Welcome
@@ -182,4 +208,6 @@ AnyReply = (
     | Profile
     | Directory
     | Sessions
+    | Requests
+    | Journal
 )

@@ -61,6 +61,8 @@ FieldText = Annotated[
 Address = Annotated[str, Meta(min_length=3, max_length=254, description="an address to sign in")]
 Token = Annotated[str, Meta(min_length=16, max_length=128, description="an opaque secret")]
 
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z", description="SHA-256, in hexadecimal")]
+
 
 class Audience(StrEnum):
     """Whom a sphere is for."""

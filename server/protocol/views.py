@@ -11,6 +11,7 @@ import msgspec
 from server.protocol.scalars import (
     Audience,
     ConnectorId,
+    Digest,
     History,
     MemberId,
     Milliseconds,
@@ -50,12 +51,13 @@ class SphereView(Destination, frozen=True):
 
 
 class OpenSphere(View, frozen=True):
-    """A sphere that I may join."""
+    """A sphere that shows itself: one that I may join or, when it is closed, ask into."""
 
     sphere: SphereId
     name: Name
     audience: Audience
     revision: Revision
+    asked: bool  #: I asked to be let in, and it stands
 
 
 class InvitationView(View, frozen=True):
@@ -64,6 +66,28 @@ class InvitationView(View, frozen=True):
     sphere: SphereId
     name: Name
     by: Name
+
+
+class JoinRequest(View, frozen=True):
+    """Somebody who asks to be let in."""
+
+    member: MemberId
+    name: Name
+    at: Milliseconds
+
+
+class JournalHead(View, frozen=True):
+    """The last record of a journal: where its event is, and its digest."""
+
+    seq: Seq  #: 0 while there is no record
+    digest: Digest
+
+
+class JournalRecord(View, frozen=True):
+    """A record of a journal: a JSON object, as text, and the digest that covers it."""
+
+    record: str
+    digest: Digest
 
 
 class MemberView(View, frozen=True):

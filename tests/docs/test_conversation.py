@@ -19,6 +19,7 @@ ANA, BOB, SPHERE = (
 )
 SESSION_TOKEN = "cls_exampleexampleexampleexampleexampleexample1"
 CONNECTOR_TOKEN = "clc_exampleexampleexampleexampleexampleexample1"
+DIGEST_PATTERN = r"^[0-9a-f]{64}\Z"
 #: Whatever is larger in the examples is a date.
 DATES_FROM = 1_000_000_000_000
 
@@ -48,7 +49,10 @@ class Script:
 
 
 def _is_opaque(text: str) -> bool:
-    return bool(re.search(ID_PATTERN, text)) or text in {SESSION_TOKEN, CONNECTOR_TOKEN}
+    return bool(re.search(f"{ID_PATTERN}|{DIGEST_PATTERN}", text)) or text in {
+        SESSION_TOKEN,
+        CONNECTOR_TOKEN,
+    }
 
 
 class Cast:

@@ -29,7 +29,8 @@ EVERYONE = (VISITOR, MEMBER, MANAGER)
 COLUMNS = ("nowhere", "outside", "invited", "member", "administrator", "entered")
 
 #: What each operation answers, by relation: ok, or the code of the refusal.
-#: no = not_found, may not = not_allowed, stale = stale_destination, inside = already_inside.
+#: no = not_found, may not = not_allowed, stale = stale_destination, inside = already_inside,
+#: join = may_join.
 TABLE = """
                                 nowhere  outside  invited  member   administrator  entered
 be inside                     | no     | no     | no     | ok     | ok           | ok
@@ -39,10 +40,22 @@ post, stale                   | no     | no     | no     | stale  | stale       
 configure, as shown           | no     | no     | no     | may not| ok           | ok
 configure, stale              | no     | no     | no     | may not| stale        | stale
 decline                       | no     | no     | ok     | no     | no           | no
+withdraw what I asked for     | no     | ok     | ok     | ok     | ok           | ok
 join, hidden                  | no     | no     | ok     | inside | inside       | inside
+join, closed                  | no     | no     | ok     | inside | inside       | inside
 join, shown, visitor          | no     | no     | ok     | inside | inside       | inside
 join, shown, member           | no     | ok     | ok     | inside | inside       | inside
 join, shown, manager          | no     | ok     | ok     | inside | inside       | inside
+ask at all, visitor           | may not| may not| may not| may not| may not      | may not
+ask at all, member or manager | ok     | ok     | ok     | ok     | ok           | ok
+ask, hidden                   | no     | no     | join   | inside | inside       | inside
+ask, closed, visitor          | no     | no     | join   | inside | inside       | inside
+ask, closed, member           | no     | ok     | join   | inside | inside       | inside
+ask, closed, manager          | no     | ok     | join   | inside | inside       | inside
+ask, shown                    | no     | join   | join   | inside | inside       | inside
+step down, others administer  | no     | no     | no     | may not| ok           | may not
+step down, the last one       | no     | no     | no     | may not| may not      | may not
+step down before a manager    | no     | no     | no     | may not| may not      | may not
 enter, visitor                | may not| may not| may not| may not| may not      | may not
 enter, member                 | may not| may not| may not| may not| may not      | may not
 enter, manager                | no     | ok     | ok     | inside | inside       | inside
@@ -67,6 +80,7 @@ CODES = {
     "may not": "not_allowed",
     "stale": "stale_destination",
     "inside": "already_inside",
+    "join": "may_join",
 }
 
 
@@ -94,7 +108,15 @@ class Setting(msgspec.Struct, frozen=True):
 
     @property
     def is_hidden(self) -> bool:
-        return self.sphere.audience is Audience.CLOSED or not self.sphere.listed
+        return not self.sphere.listed
+
+    @property
+    def is_closed(self) -> bool:
+        return self.sphere.listed and self.sphere.audience is Audience.CLOSED
+
+    @property
+    def is_shown(self) -> bool:
+        return self.sphere.listed and self.sphere.audience is not Audience.CLOSED
 
 
 def _stay(member: str, relation: str) -> Stay:
@@ -136,6 +158,19 @@ def _join(one: Setting) -> None:
     permission.check_join(one.standing)
 
 
+def _ask(one: Setting) -> None:
+    permission.check_ask(one.standing)
+
+
+def _step_down(*others: Stay) -> Operation:
+    def act(one: Setting) -> object:
+        mine = one.standing.stay if one.standing else None
+        everyone = [stay for stay in (mine, *others) if stay is not None]
+        return permission.check_step_down(one.standing, everyone)
+
+    return act
+
+
 def _enter(one: Setting) -> None:
     permission.check_enter(one.member, one.standing)
 
@@ -158,11 +193,38 @@ ROWS: dict[str, tuple[Operation, Callable[[Setting], bool]]] = {
         lambda one: permission.check_configure(one.standing, STALE),
         lambda _: True,
     ),
-    "decline": (lambda one: permission.check_decline(one.standing), lambda _: True),
+    "decline": (
+        lambda one: permission.check_decline(one.standing, asked=False),
+        lambda _: True,
+    ),
+    "withdraw what I asked for": (
+        lambda one: permission.check_decline(one.standing, asked=True),
+        lambda _: True,
+    ),
     "join, hidden": (_join, lambda one: one.is_hidden),
-    "join, shown, visitor": (_join, lambda one: not one.is_hidden and one.role is VISITOR),
-    "join, shown, member": (_join, lambda one: not one.is_hidden and one.role is MEMBER),
-    "join, shown, manager": (_join, lambda one: not one.is_hidden and one.role is MANAGER),
+    "join, closed": (_join, lambda one: one.is_closed),
+    "join, shown, visitor": (_join, lambda one: one.is_shown and one.role is VISITOR),
+    "join, shown, member": (_join, lambda one: one.is_shown and one.role is MEMBER),
+    "join, shown, manager": (_join, lambda one: one.is_shown and one.role is MANAGER),
+    "ask at all, visitor": (
+        lambda one: permission.check_may_ask(one.member),
+        lambda one: one.role is VISITOR,
+    ),
+    "ask at all, member or manager": (
+        lambda one: permission.check_may_ask(one.member),
+        lambda one: one.role is not VISITOR,
+    ),
+    "ask, hidden": (_ask, lambda one: one.is_hidden),
+    "ask, closed, visitor": (_ask, lambda one: one.is_closed and one.role is VISITOR),
+    "ask, closed, member": (_ask, lambda one: one.is_closed and one.role is MEMBER),
+    "ask, closed, manager": (_ask, lambda one: one.is_closed and one.role is MANAGER),
+    "ask, shown": (_ask, lambda one: one.is_shown and one.role is not VISITOR),
+    "step down, others administer": (
+        _step_down(_stay(OTHER, "administrator")),
+        lambda _: True,
+    ),
+    "step down, the last one": (_step_down(_stay(OTHER, "member")), lambda _: True),
+    "step down before a manager": (_step_down(_stay(OTHER, "entered")), lambda _: True),
     "enter, visitor": (_enter, lambda one: one.role is VISITOR),
     "enter, member": (_enter, lambda one: one.role is MEMBER),
     "enter, manager": (_enter, lambda one: one.role is MANAGER),
@@ -299,14 +361,15 @@ def test_managers_alone_do_what_is_a_managers(role: MemberRole, code: str | None
     assert (refusal.code if refusal else None) == code
 
 
-def test_a_sphere_shows_itself_when_it_is_listed_and_not_closed() -> None:
+def test_a_sphere_shows_itself_when_it_is_listed_and_may_be_joined_unless_it_is_closed() -> None:
     for one in _settings("outside"):
-        shows = one.sphere.listed and one.sphere.audience.value in {"open", "public"}
+        shows, own = one.sphere.listed, one.role.value in {"member", "manager"}
+        is_open = one.sphere.audience.value in {"open", "public"}
 
         assert permission.is_discoverable(one.sphere) is shows
-        assert permission.may_discover(one.member, one.sphere) is (
-            shows and one.role.value in {"member", "manager"}
-        )
+        assert permission.takes_requests(one.sphere) is (shows and not is_open)
+        assert permission.may_discover(one.member, one.sphere) is (shows and own)
+        assert permission.may_join(one.member, one.sphere) is (shows and own and is_open)
 
 
 def test_a_sphere_of_another_organisation_is_never_discovered() -> None:
@@ -314,3 +377,4 @@ def test_a_sphere_of_another_organisation_is_never_discovered() -> None:
         foreign = msgspec.structs.replace(one.sphere, organisation=ELSEWHERE)
 
         assert not permission.may_discover(one.member, foreign)
+        assert not permission.may_join(one.member, foreign)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from server.gateway.connection import _ANSWERS
-from server.gateway.dispatch import READS, WRITES
+from server.gateway.dispatch import INSIDE, READS, WRITES
 from server.protocol import commands
 from server.protocol.scalars import MemberRole
 from tests.channels.lines import Switchboard, switchboard, until
@@ -33,13 +33,14 @@ def _post(sphere: str, body: str, number: int) -> dict[str, Any]:
 
 
 def test_the_tables_name_every_command() -> None:
-    named = {*WRITES, *READS, *_ANSWERS, commands.Post}
+    named = {*WRITES, *READS, *INSIDE, *_ANSWERS, commands.Post}
 
     assert named == set(commands.AnyCommand.__args__)
 
 
 def test_no_command_stands_in_two_tables() -> None:
     assert not WRITES.keys() & READS.keys()
+    assert not INSIDE.keys() & (WRITES.keys() | READS.keys() | _ANSWERS.keys())
     assert not READS.keys() & _ANSWERS.keys()
     assert WRITES.keys() & _ANSWERS.keys() <= {commands.Leave}  # the act, and how it is answered
     assert not {commands.Post} & {*WRITES, *READS, *_ANSWERS}
@@ -92,7 +93,7 @@ async def test_whoever_hangs_up_leaves_nothing_to_be_handled(board: Switchboard)
     assert board.parts.services.hub._listeners == {}
 
 
-@pytest.mark.parametrize("command", ["history", "subscribe", "list"])
+@pytest.mark.parametrize("command", ["history", "subscribe", "journal", "list"])
 async def test_a_session_that_ends_during_a_read_is_handed_nothing(
     board: Switchboard, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,7 +120,7 @@ async def test_a_session_that_ends_during_a_read_is_handed_nothing(
     assert board.parts.services.hub._rooms == {}
 
 
-@pytest.mark.parametrize("command", ["history", "subscribe"])
+@pytest.mark.parametrize("command", ["history", "subscribe", "journal"])
 async def test_a_member_who_is_removed_during_a_read_is_handed_nothing(
     board: Switchboard, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +142,7 @@ async def test_a_member_who_is_removed_during_a_read_is_handed_nothing(
     go_on.set()
 
     assert (await guest.answer(10))["error"]["code"] == "not_found"
-    assert {"page", "subscribed"}.isdisjoint(guest.types())
+    assert {"page", "subscribed", "journal"}.isdisjoint(guest.types())
 
 
 # -- leaving
@@ -215,7 +216,7 @@ async def test_after_the_reply_to_leave_no_frame_of_the_sphere_is_handed_over(
 # -- a manager's entry
 
 
-@pytest.mark.parametrize("command", ["history", "subscribe"])
+@pytest.mark.parametrize("command", ["history", "subscribe", "journal", "requests"])
 async def test_a_managers_second_device_reads_nothing_before_the_members_were_told(
     board: Switchboard, command: str
 ) -> None:
@@ -236,7 +237,7 @@ async def test_a_managers_second_device_reads_nothing_before_the_members_were_to
     await first.answer(10)
 
     assert early == []
-    assert answer["type"] in {"page", "subscribed"}
+    assert answer["type"] in {"page", "subscribed", "journal", "requests"}
     told = [board.diary.index((line.name, "manager_entered")) for line in members]
     read = board.diary.index(("second", answer["type"]))
     assert max(told) < read

@@ -23,6 +23,10 @@ def upgrade() -> None:
     _threads()
     _events()
     _new_tables()
+    # From now on a closed sphere that is listed shows itself. Nobody decided that of these.
+    op.execute(
+        "UPDATE sphere SET listed = 0, revision = revision + 1 WHERE listed AND audience = 'closed'"
+    )
 
 
 def _people() -> None:
@@ -92,13 +96,12 @@ def _new_tables() -> None:
     op.create_table(
         "journal",
         sa.Column("sphere", sa.String(length=26), nullable=False),
-        sa.Column("n", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("record", sa.LargeBinary(), nullable=False),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.ForeignKeyConstraint(
             ["sphere"], ["sphere.id"], name="fk_journal_sphere", ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("sphere", "n", name="pk_journal"),
+        sa.PrimaryKeyConstraint("sphere", "seq", name="pk_journal"),
         sqlite_with_rowid=False,
     )
