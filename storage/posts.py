@@ -30,6 +30,7 @@ JOIN member AS m ON m.id = json_extract(wanted.value, '$[1]')
                 AND m.organisation = s.organisation AND NOT m.disabled
 JOIN stay AS t ON t.sphere = s.id AND t.member = m.id
 LEFT JOIN author_key AS k ON k.sphere = s.id AND k.author = m.id AND k.current
+WHERE s.parent IS NULL
 """
 _CONNECTORS = """
 SELECT s.id, s.organisation, s.name, s.audience, s.history, s.listed, s.revision, s.head,

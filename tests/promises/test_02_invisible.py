@@ -2,52 +2,99 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import msgpack
 import pytest
+from websockets.asyncio.client import ClientConnection, connect
 
 from server.protocol.scalars import MemberRole
-from tests.house import House
+from storage.database import Transaction
+from storage.schema import sphere as spheres
+from tests.house import House, Resident
+from tests.matrix.operations import FIELDS, OF_THE_CONNECTION, fields_of, naming_a_sphere
+from tests.people import PATIENCE_S, Frame
 
 NOWHERE = "a" * 26
 
-#: Every operation that names a sphere, as an outsider would try it.
-OPERATIONS: dict[str, dict[str, Any]] = {
-    "subscribe": {},
-    "unsubscribe": {},
-    "history": {},
-    "post": {"revision": 1, "client_id": "probe-0001", "body": "hello?"},
-    "configure": {"revision": 1, "name": "Mine"},
-    "invite": {"member": "b" * 26},
-    "decline": {},
-    "join": {},
-    "leave": {},
-    "remove": {"member": "b" * 26},
-    "appoint": {"member": "b" * 26},
-    "bequeath": {"form": "named"},
-    "enter": {},
-    "install_connector": {"name": "Spy"},
-    "revoke_connector": {"connector": "c" * 26},
-}
+
+class Line:
+    """A connection that keeps frames as the bytes that they were."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+
+    async def ask(self, asked: Frame) -> bytes:
+        """Send a command; return the bytes of what comes next."""
+        await self._socket.send(msgpack.packb(asked))
+        return bytes(await asyncio.wait_for(self._socket.recv(), PATIENCE_S))  # type: ignore[arg-type]  # binary
 
 
-@pytest.mark.parametrize("role", ["visitor", "member"])
+@asynccontextmanager
+async def line(house: House, resident: Resident) -> AsyncIterator[Line]:
+    """Open a connection of somebody, greeted."""
+    async with connect(
+        house.url.replace("http", "ws", 1) + "/v1/connect",
+        subprotocols=["cloison.v1.msgpack"],  # type: ignore[list-item]  # a NewType
+        compression=None,
+    ) as socket:
+        opened = Line(socket)
+        await opened.ask({"type": "hello", "id": 1, "token": await house.token(resident)})
+        yield opened
+
+
+async def hidden(house: House) -> tuple[str, list[str]]:
+    """Return an organisation, and spheres that nobody outside may know of: one a way to hide."""
+    acme, other = await house.organisation(), await house.organisation("umbrella")
+    ana = await house.resident(acme, "Ana")
+    unseen = [await house.sphere(ana) for _ in range(3)]
+    thread = await house.sphere(ana)
+    foreign = await house.sphere(await house.resident(other, "Zoe"))
+    async with await house.person(ana) as host:
+        await host.call("configure", sphere=unseen[1], revision=1, audience="open")
+        await host.call("configure", sphere=unseen[2], revision=1, audience="public")
+        await host.call("invite", sphere=unseen[0], address="nobody@nowhere.example")
+    await house.parts.database.write(_put_below, thread, unseen[0])
+    async with await house.person(await house.resident(other, "Yan")) as stranger:
+        assert (await stranger.call("list"))["open"] == []
+    return acme, [*unseen, thread, foreign]
+
+
+def _put_below(tx: Transaction, thread: str, parent: str) -> None:
+    tx.execute(spheres.update().where(spheres.c.id == thread).values(parent=parent))
+
+
+@pytest.mark.parametrize("role", ["visitor", "member", "manager"])
 async def test_every_operation_answers_as_for_a_sphere_that_does_not_exist(
     house: House, role: str
 ) -> None:
-    acme, other = await house.organisation(), await house.organisation("umbrella")
-    ana = await house.resident(acme, "Ana")
-    outsider = await house.resident(acme, "Carol", MemberRole(role))
-    invisible = await house.sphere(ana)
-    foreign = await house.sphere(await house.resident(other, "Zoe"))
-    async with await house.person(outsider) as carol:
-        for operation, fields in OPERATIONS.items():
-            missing = await carol.refusal(operation, sphere=NOWHERE, **fields)
-            for sphere in (invisible, foreign):
-                assert await carol.refusal(operation, sphere=sphere, **fields) == missing
-        spheres = await carol.call("list")
+    acme, unseen = await hidden(house)
+    names = {"me": "c" * 26, "third": "d" * 26, "connector": "e" * 26}
+    deviations = []
+    async with line(house, await house.resident(acme, "Carol", MemberRole(role))) as carol:
+        for operation in [*FIELDS, *sorted(OF_THE_CONNECTION)]:
+            if (operation, role) == ("enter", "manager"):
+                continue  # to a manager none is hidden but in other organisations: see test_11
+            kind = operation.partition(",")[0]
+            fields = fields_of(operation, names) if operation in FIELDS else {}
+            asked = {"type": kind, "id": 7, "sphere": NOWHERE} | fields
+            missing = await carol.ask(asked)
+            assert msgpack.unpackb(missing)["type"] == "error", operation
+            deviations += [
+                (operation, number)
+                for number, sphere in enumerate(unseen)
+                if await carol.ask(asked | {"sphere": sphere}) != missing
+            ]
 
-    assert (spheres["spheres"], spheres["invitations"], spheres["open"]) == ([], [], [])
+    assert deviations == []
+
+
+def test_every_command_that_names_a_sphere_is_among_the_operations() -> None:
+    tried = {operation.partition(",")[0] for operation in FIELDS} | OF_THE_CONNECTION
+
+    assert tried == naming_a_sphere()
 
 
 async def test_only_managers_list_invisible_spheres_and_never_content(house: House) -> None:
