@@ -8,6 +8,7 @@ import pytest
 
 from tests.house import House
 from tests.people import Person
+from tests.promises.storm import storm
 
 
 async def test_a_message_reaches_every_member_and_nobody_else(house: House) -> None:
@@ -85,3 +86,12 @@ async def test_after_the_reply_to_leave_nothing_of_the_sphere_reaches_any_device
     )
     for person in (here, leaver, other):
         await person.close()
+
+
+async def test_in_a_storm_of_posts_nothing_reaches_whoever_is_out(house: House) -> None:
+    tally = await storm(house, 400)
+
+    assert tally.posts >= 400
+    assert tally.heard, "the devices were listening before"
+    assert tally.late, "the storm went on after the departures"
+    assert tally.leaks == 0
