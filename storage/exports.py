@@ -15,7 +15,16 @@ from server.protocol import codec
 from server.protocol.events import MessagePosted
 from storage import timeline
 from storage.database import Transaction
-from storage.schema import account, bequest, connector, event, member, sphere, stay
+from storage.schema import (
+    account,
+    bequest,
+    connector,
+    event,
+    join_request,
+    member,
+    sphere,
+    stay,
+)
 from storage.timeline import Kind
 
 
@@ -62,6 +71,13 @@ class Bot(Own, frozen=True):
     sphere: str
     name: str
     installed_at: int
+
+
+class Request(Own, frozen=True):
+    """A request to be let into a sphere, that stands."""
+
+    sphere: str
+    asked_at: int
 
 
 def membership(tx: Transaction, member_id: str) -> Membership | None:
@@ -113,6 +129,16 @@ def bots(tx: Transaction, member_id: str) -> list[Bot]:
         .order_by(connector.c.created_at, connector.c.id)
     )
     return [Bot(sphere=row.sphere, name=row.name, installed_at=row.created_at) for row in rows]
+
+
+def asked(tx: Transaction, member_id: str) -> list[Request]:
+    """Return the spheres that they ask to be let into."""
+    rows = tx.execute(
+        select(join_request.c.sphere, join_request.c.created_at)
+        .where(join_request.c.member == member_id)
+        .order_by(join_request.c.created_at, join_request.c.sphere)
+    )
+    return [Request(sphere=row.sphere, asked_at=row.created_at) for row in rows]
 
 
 def messages(

@@ -1,7 +1,8 @@
 """Who may do what: every command of the dispatch tables, against a table written by hand.
 
 A cell is what somebody in that position is answered who asks it of a closed, invisible sphere of
-their organisation, which keeps no directory.
+their organisation, which keeps no directory; whoever ``asked`` sees it listed. This is the slice
+through real sockets of what ``tests/matrix`` tries in every kind of sphere.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from storage import connectors
 from tests.house import House, Resident, serving
 from tests.people import Person, Refused
 
-POSITIONS = ("visitor", "member", "manager", "guest", "inside", "administrator", "entered")
+POSITIONS = (
+    "visitor", "member", "manager", "guest", "inside", "administrator", "entered", "asked",
+    "former",
+)  # fmt: skip
 #: ok, not found, not allowed, already inside, already greeted.
 MEANING = {
     ".": "ok",
@@ -33,39 +37,39 @@ MEANING = {
 }
 #: Of each command, what the positions are answered, in the order of POSITIONS.
 TABLE = {
-    "hello": "! ! ! ! ! ! !",
-    "list": ". . . . . . .",
-    "subscribe": "? ? ? . . . .",
-    "unsubscribe": "? ? ? ? ? ? ?",
-    "post": "? ? ? . . . .",
-    "history": "? ? ? . . . .",
-    "create": "- . . - . . .",
-    "configure": "? ? ? - - . .",
-    "invite": "? ? ? - - . .",
-    "invite_visitor": "? ? ? - - . .",
-    "decline": "? ? ? ? ? ? ?",
-    "ask": "- ? ? - = = =",
-    "requests": "? ? ? - - . .",
-    "refuse": "? ? ? - - . .",
-    "uninvite": "? ? ? - - . .",
-    "step_down": "? ? ? - - - -",
-    "journal": "? ? ? . . . .",
-    "join": "? ? ? = = = =",
-    "leave": "? ? ? . . . .",
-    "remove": "? ? ? - - . .",
-    "appoint": "? ? ? - - . .",
-    "bequeath": "? ? ? . . . .",
-    "oversee": "- - . - - - .",
-    "enter": "- - . - - - =",
-    "install_connector": "? ? ? - - . .",
-    "revoke_connector": "? ? ? - - . .",
-    "rename": ". . . . . . .",
-    "describe": "? ? ? . . . .",
-    "my_profile": ". . . . . . .",
-    "profile": "? ? ? . . . .",
-    "directory": "- - - - - - -",
-    "sessions": ". . . . . . .",
-    "end_session": "? ? ? ? ? ? ?",
+    "hello": "! ! ! ! ! ! ! ! !",
+    "list": ". . . . . . . . .",
+    "subscribe": "? ? ? . . . . ? ?",
+    "unsubscribe": "? ? ? ? ? ? ? ? ?",
+    "post": "? ? ? . . . . ? ?",
+    "history": "? ? ? . . . . ? ?",
+    "create": "- . . - . . . . .",
+    "configure": "? ? ? - - . . ? ?",
+    "invite": "? ? ? - - . . ? ?",
+    "invite_visitor": "? ? ? - - . . ? ?",
+    "decline": "? ? ? ? ? ? ? . ?",
+    "ask": "- ? ? - = = = . ?",
+    "requests": "? ? ? - - . . ? ?",
+    "refuse": "? ? ? - - . . ? ?",
+    "uninvite": "? ? ? - - . . ? ?",
+    "step_down": "? ? ? - - - - ? ?",
+    "journal": "? ? ? . . . . ? ?",
+    "join": "? ? ? = = = = ? ?",
+    "leave": "? ? ? . . . . ? ?",
+    "remove": "? ? ? - - . . ? ?",
+    "appoint": "? ? ? - - . . ? ?",
+    "bequeath": "? ? ? . . . . ? ?",
+    "oversee": "- - . - - - . - -",
+    "enter": "- - . - - - = - -",
+    "install_connector": "? ? ? - - . . ? ?",
+    "revoke_connector": "? ? ? - - . . ? ?",
+    "rename": ". . . . . . . . .",
+    "describe": "? ? ? . . . . ? ?",
+    "my_profile": ". . . . . . . . .",
+    "profile": "? ? ? . . . . ? ?",
+    "directory": "- - - - - - - - -",
+    "sessions": ". . . . . . . . .",
+    "end_session": "? ? ? ? ? ? ? ? ?",
 }
 ROLES = {
     "visitor": MemberRole.VISITOR,
@@ -110,7 +114,7 @@ class Scene:
     async def set(self, who: Resident, person: Person, position: str) -> dict[str, Any]:
         """Make the sphere; return the fields that name what is in it."""
         inside = [self._founder, self._third]
-        if position in {"guest", "inside"}:
+        if position in {"guest", "inside", "former"}:
             inside.append(who)
         elif position == "administrator":
             inside.insert(0, who)
@@ -118,8 +122,18 @@ class Scene:
         await self._house.connector(sphere, inside[0])
         if position == "entered":
             await person.call("enter", sphere=sphere)
+        if position == "former":
+            await person.call("leave", sphere=sphere)
+        if position == "asked":
+            await self._show(sphere)
+            await person.call("ask", sphere=sphere)
         (bot,) = await self._house.parts.database.read(connectors.of_sphere, sphere)
         return {"sphere": sphere, "connector": bot.connector}
+
+    async def _show(self, sphere: str) -> None:
+        """List the sphere: it is closed, and takes requests."""
+        async with await self._house.person(self._founder) as host:
+            await host.call("configure", sphere=sphere, revision=1, listed=True)
 
     def ask(self, kind: str, there: dict[str, Any]) -> dict[str, Any]:
         """Return the fields of a command that is as it should be."""

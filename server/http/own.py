@@ -150,7 +150,7 @@ def _page(
 
 
 def _own(tx: Transaction, member_id: str) -> list[tuple[str, Any]]:
-    """Return what is short: who one is, what one says of oneself, devices, spheres, bots."""
+    """Return what is short: all but what one wrote."""
     membership = exports.membership(tx, member_id)
     if membership is None:
         return []
@@ -160,6 +160,7 @@ def _own(tx: Transaction, member_id: str) -> list[tuple[str, Any]]:
         *(("session", _device(one)) for one in sessions.of_member(tx, member_id)),
         *(("sphere", one) for one in exports.places(tx, member_id)),
         *(("connector", one) for one in exports.bots(tx, member_id)),
+        *(("request", one) for one in exports.asked(tx, member_id)),
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from server.channels.membership import change_role, dismiss
 from server.protocol.scalars import MemberRole, Parting
-from storage import members
+from storage import members, requests
 from tests.house import HandClock, House, Resident, serving
 from tests.people import Frame, Person
 
@@ -222,6 +222,18 @@ async def test_a_request_ends_with_what_let_it_be_made(house: House, end: str) -
             await write(change_role, at.carol.id, MemberRole.MEMBER, now)
 
         assert await at.asks() == []
+
+
+async def test_a_request_ends_though_a_bequest_keeps_the_name(house: House) -> None:
+    async with door(house) as at:
+        other = await house.sphere(at.ana, at.carol, name="Other")
+        await at.asker.call("bequeath", sphere=other, form="named")
+        await at.asker.post(other, "kept under my name")
+        await at.asker.call("ask", sphere=at.sphere)
+
+        await house.parts.database.write(dismiss, at.carol.id, Parting.LEFT, 1)
+
+        assert not await house.parts.database.read(requests.stands, at.sphere, at.carol.id)
 
 
 async def test_whoever_is_shut_out_is_not_shown_while_they_are(house: House) -> None:

@@ -103,6 +103,10 @@ async def test_an_export_holds_all_that_is_mine(house: House) -> None:
     inside, former = await house.sphere(ana, name="Inside"), await house.sphere(
         await house.resident(acme, "Bob"), ana, name="Former"
     )  # fmt: skip
+    carol = await house.resident(acme, "Carol")
+    door = await house.sphere(carol)
+    async with await house.person(carol) as keeper:
+        await keeper.call("configure", sphere=door, revision=1, listed=True)
     await house.connector(inside, ana, "Builds")
     token = await house.token(ana)
     async with await house.person(ana) as owner:
@@ -112,13 +116,17 @@ async def test_an_export_holds_all_that_is_mine(house: House) -> None:
             await owner.post(inside, f"{WORDS} {number}")
         await owner.post(former, "left behind")
         await owner.call("leave", sphere=former)
+        await owner.call("ask", sphere=door)
 
     status, lines = await export(house, token)
 
     kinds = {line["type"] for line in lines}
     bodies = [line["body"] for line in lines if line["type"] == "message"]
     assert status == 200
-    assert kinds == {"membership", "profile", "session", "sphere", "connector", "message"}
+    assert kinds == {
+        "membership", "profile", "session", "sphere", "connector", "request", "message"
+    }  # fmt: skip
+    assert [line["sphere"] for line in lines if line["type"] == "request"] == [door]
     assert lines[0]["address"] == ana.address
     assert sorted(bodies) == sorted([*(f"{WORDS} {n}" for n in range(205)), "left behind"])
     assert {(line["name"], line["bequest"]) for line in lines if line["type"] == "sphere"} == {

@@ -107,3 +107,22 @@ def test_an_up_to_date_database_is_left_alone(connection: Connection, tmp_path: 
         connection.commit()
 
         assert other.execute("PRAGMA schema_version").fetchone() == before
+
+
+def test_a_closed_sphere_that_was_listed_when_that_showed_nothing_is_hidden(
+    connection: Connection,
+) -> None:
+    command.upgrade(migrations.configuration(connection), "0001")
+    connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    spheres = [("closed", 1), ("closed", 0), ("open", 1), ("public", 1)]
+    for number, (audience, listed) in enumerate(spheres):
+        connection.exec_driver_sql(
+            "INSERT INTO sphere (id, organisation, name, audience, history, listed, revision, head,"
+            " created_at) VALUES (?, 'o', 'Design', ?, 'hidden', ?, 3, 1, 1)",
+            (f"s{number}", audience, listed),
+        )
+
+    migrations.upgrade(connection)
+
+    found = connection.exec_driver_sql("SELECT listed, revision FROM sphere ORDER BY id").all()
+    assert [tuple(row) for row in found] == [(0, 4), (0, 3), (1, 3), (1, 3)]
