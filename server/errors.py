@@ -13,7 +13,7 @@ are assertions, and unexpected exceptions close the connection.
     |-- Forbidden           who you are does not allow it
     |   |-- NotFound, NotAllowed
     |-- Conflict            the state of things does not allow it
-    |   |-- StaleDestination, ClientIdReused, AlreadyInside, MayJoin, AlreadyGreeted, Full
+    |   |-- StaleDestination, ClientIdReused, AlreadyInside, MayJoin, AlreadyGreeted, Full, Declined
     `-- Overloaded          not now: come back
         |-- TooFast, Busy, StorageUnavailable, GoingAway
 
@@ -206,6 +206,12 @@ class Full(Conflict):
     """A limit of the server is reached: make room first."""
 
     code = "full"
+
+
+class Declined(Conflict):
+    """Somebody among them takes part in no new private threads: write to the others, or to all."""
+
+    code = "declined"
 
 
 class Overloaded(Refusal):

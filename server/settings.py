@@ -74,7 +74,9 @@ class Settings(BaseSettings):
     connections_per_session_max: int = _bound(
         20, "Connections of one session: tabs of one browser."
     )
-    subscriptions_max: int = _bound(500, "Spheres that one connection may subscribe to.")
+    subscriptions_max: int = _bound(
+        500, "Spheres and threads that one connection may subscribe to."
+    )
     hello_timeout_s: float = _bound(10, "Seconds from the handshake to a valid hello.", least=0.1)
     http_connections_per_address_max: int = _bound(
         500,
@@ -150,6 +152,10 @@ class Settings(BaseSettings):
     connectors_per_sphere_max: int = _bound(50, "Connectors of one sphere.")
     requests_per_sphere_max: int = _bound(
         1_000, "Pending requests to be let into one sphere; the oldest lapses beyond."
+    )
+    threads_per_member_max: int = _bound(
+        1_000,
+        "Private threads of one member in one sphere: a list is read whole.",
     )
 
     argon2_memory_kib: int = _bound(

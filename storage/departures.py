@@ -15,7 +15,7 @@ from sqlalchemy import Row, bindparam, select, update
 from server.domain.facts import Fact, Sphere
 from server.domain.visibility import Stamp
 from server.protocol import codec
-from server.protocol.events import MessagePosted
+from server.protocol.events import MessagePosted, PrivatePosted
 from storage import sealing, timeline
 from storage.database import Transaction
 from storage.identifiers import new_id
@@ -60,6 +60,12 @@ def keep(tx: Transaction, sphere_id: str, author: str) -> int:
     """Keep what ``author`` wrote as it is; return how many messages that is."""
     sealing.lay_by(tx, sphere_id, author)
     return _messages(_written_by(tx, sphere_id, author))
+
+
+def bears_name(tx: Transaction, sphere_id: str, author: str) -> bool:
+    """Say whether something on a timeline stands under an author's own id."""
+    asked = event.c.sphere == sphere_id, event.c.author == author, event.c.alias.is_(None)
+    return tx.execute(select(event.c.seq).where(*asked).limit(1)).first() is not None
 
 
 def anonymise(tx: Transaction, of: Sphere, author: str) -> int:
@@ -127,6 +133,6 @@ def _signed(tx: Transaction, sphere_id: str, row: Row[Any], alias: str) -> bytes
         sealed: bytes = row.content
         return sealed  # its key is gone: nobody reads it any more
     message = codec.restore(words)
-    assert isinstance(message, MessagePosted)
+    assert isinstance(message, MessagePosted | PrivatePosted)
     signed = msgspec.structs.replace(message, author=alias)
     return sealing.reseal(tx, sphere_id, row.seq, row.content, codec.store(signed))

@@ -12,11 +12,12 @@ from sqlalchemy import select, union
 
 from server.domain.facts import Fact
 from server.protocol import codec
-from server.protocol.events import MessagePosted
+from server.protocol.events import MessagePosted, PrivatePosted
 from storage import timeline
 from storage.database import Transaction
 from storage.schema import (
     account,
+    author_key,
     bequest,
     connector,
     event,
@@ -56,6 +57,13 @@ class Place(Own, frozen=True):
     bequest: str | None
 
 
+class Conversation(Own, frozen=True):
+    """A private thread that one takes part in, or left something in: not who else does."""
+
+    sphere: str
+    thread: str
+
+
 class Message(Own, frozen=True):
     """Something that one wrote."""
 
@@ -63,6 +71,17 @@ class Message(Own, frozen=True):
     seq: int
     at: int
     body: str
+
+
+class PrivateMessage(Own, frozen=True):
+    """Something that one wrote in a private thread, as one sealed it; in base64."""
+
+    sphere: str
+    thread: str
+    seq: int
+    at: int
+    scheme: str
+    sealed: bytes
 
 
 class Bot(Own, frozen=True):
@@ -108,6 +127,7 @@ def places(tx: Transaction, member_id: str) -> list[Place]:
         .join(sphere, sphere.c.id == ids.c.sphere)
         .outerjoin(stay, (stay.c.sphere == ids.c.sphere) & (stay.c.member == member_id))
         .outerjoin(bequest, (bequest.c.sphere == ids.c.sphere) & (bequest.c.member == member_id))
+        .where(sphere.c.parent.is_(None))
         .order_by(ids.c.sphere)
     )
     return [
@@ -119,6 +139,21 @@ def places(tx: Transaction, member_id: str) -> list[Place]:
         )
         for row in rows
     ]
+
+
+def conversations(tx: Transaction, member_id: str) -> list[Conversation]:
+    """Return the private threads in which something is theirs."""
+    ids = union(
+        select(stay.c.sphere).where(stay.c.member == member_id),
+        select(author_key.c.sphere).where(author_key.c.author == member_id),
+    ).subquery()
+    rows = tx.execute(
+        select(sphere.c.id, sphere.c.parent)
+        .join(ids, ids.c.sphere == sphere.c.id)
+        .where(sphere.c.parent.is_not(None))
+        .order_by(sphere.c.parent, sphere.c.id)
+    )
+    return [Conversation(sphere=row.parent, thread=row.id) for row in rows]
 
 
 def bots(tx: Transaction, member_id: str) -> list[Bot]:
@@ -143,8 +178,8 @@ def asked(tx: Transaction, member_id: str) -> list[Request]:
 
 def messages(
     tx: Transaction, sphere_id: str, member_id: str, *, after: int, limit: int
-) -> tuple[list[Message], int | None]:
-    """Return a page of what they wrote in a sphere, and the seq to go on after, if it goes on."""
+) -> tuple[list[Message | PrivateMessage], int | None]:
+    """Return a page of what they wrote on a timeline, and the seq to go on after, if it goes on."""
     rows = tx.execute(
         select(event.c.seq, event.c.content)
         .where(
@@ -161,11 +196,20 @@ def messages(
     return [one for one in found if one is not None], more
 
 
-def _message(tx: Transaction, sphere_id: str, row: Any) -> Message | None:
+def _message(tx: Transaction, sphere_id: str, row: Any) -> Message | PrivateMessage | None:
     """Return a message, or None when its key is destroyed."""
     words = timeline.read(tx, sphere_id, row.seq, row.content)
     if words is None:
         return None
     said = codec.restore(words)
+    if isinstance(said, PrivatePosted):
+        return PrivateMessage(
+            sphere=said.sphere,
+            thread=said.timeline,
+            seq=said.seq,
+            at=said.at,
+            scheme=said.scheme,
+            sealed=said.sealed,
+        )
     assert isinstance(said, MessagePosted)
     return Message(sphere=sphere_id, seq=said.seq, at=said.at, body=said.body)

@@ -8,7 +8,8 @@ driver as they are, because compiling and adapting rows one by one would cost mo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -32,6 +33,20 @@ JOIN stay AS t ON t.sphere = s.id AND t.member = m.id
 LEFT JOIN author_key AS k ON k.sphere = s.id AND k.author = m.id AND k.current
 WHERE s.parent IS NULL
 """
+# A thread goes by the name and the revision of its sphere, and is found under that sphere alone.
+_THREADS = """
+SELECT s.id, s.organisation, h.name, s.audience, s.history, s.listed, h.revision, s.head,
+       s.parent, k.key, m.id, m.name, m.role, t.role, t.entered, t.horizon,
+       h.id, h.organisation, h.name, h.audience, h.history, h.listed, h.revision, h.head, h.parent
+FROM json_each(?) AS wanted
+JOIN sphere AS s ON s.id = json_extract(wanted.value, '$[1]')
+                AND s.parent = json_extract(wanted.value, '$[0]')
+JOIN sphere AS h ON h.id = s.parent
+JOIN member AS m ON m.id = json_extract(wanted.value, '$[2]')
+                AND m.organisation = s.organisation AND NOT m.disabled
+JOIN stay AS t ON t.sphere = s.id AND t.member = m.id
+LEFT JOIN author_key AS k ON k.sphere = s.id AND k.author = m.id AND k.current
+"""
 _CONNECTORS = """
 SELECT s.id, s.organisation, s.name, s.audience, s.history, s.listed, s.revision, s.head,
        s.parent, k.key, c.id, c.name, c.installed_by
@@ -53,8 +68,10 @@ VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)
 """
 _ADVANCE = "UPDATE sphere SET head = ? WHERE id = ?"
 
-#: (sphere, author, client_id)
+#: (timeline, author, client_id)
 Key = tuple[str, str, str]
+#: (sphere, thread, author): a thread is one of this sphere, or is none.
+Place = tuple[str, str | None, str]
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -68,18 +85,18 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 class Facts(msgspec.Struct, frozen=True):
     """What the rules and the inserts of one batch need to know."""
 
-    standings: dict[tuple[str, str], Standing]  #: of each (sphere, member) who is inside
+    standings: dict[Place, Standing]  #: of each who is inside
     connectors: dict[str, tuple[Connector, Sphere]]  #: living, by id
-    keys: dict[tuple[str, str], bytes]  #: the current one of each (sphere, author) of these
+    keys: dict[tuple[str, str], bytes]  #: the current one of each (timeline, author) of these
 
 
-def facts(
-    tx: Transaction, pairs: Collection[tuple[str, str]], connectors: Collection[str]
-) -> Facts:
-    """Return what is known of these (sphere, member) and connectors; strangers are absent."""
+def facts(tx: Transaction, places: Collection[Place], connectors: Collection[str]) -> Facts:
+    """Return what is known of these places and connectors; strangers are absent."""
     found = Facts({}, {}, {})
-    if pairs:
+    if pairs := [(sphere, author) for sphere, thread, author in places if thread is None]:
         _add_standings(tx, pairs, found)
+    if private := [place for place in places if place[1] is not None]:
+        _add_private(tx, private, found)
     if connectors:
         _add_connectors(tx, connectors, found)
     return found
@@ -87,13 +104,28 @@ def facts(
 
 def _add_standings(tx: Transaction, pairs: Collection[tuple[str, str]], found: Facts) -> None:
     for row in _raw(tx).execute(_STANDINGS, (_json.encode(list(pairs)).decode(),)).fetchall():
-        id_, name, role, stay_role, entered, horizon = row[10:]
-        member = Member(id=id_, organisation=row[1], name=name, role=MemberRole(role))
-        stay = Stay(member=id_, role=SphereRole(stay_role), entered=bool(entered), horizon=horizon)
-        found.standings[row[0], id_] = Standing(
-            member=member, sphere=_sphere(row), stay=stay, invited=False
-        )
-        found.keys[row[0], id_] = _key(tx, row[0], id_, row[9])
+        standing = _standing(row)
+        author = standing.member.id
+        found.standings[row[0], None, author] = standing
+        found.keys[row[0], author] = _key(tx, row[0], author, row[9])
+
+
+def _add_private(tx: Transaction, places: Collection[Place], found: Facts) -> None:
+    for row in _raw(tx).execute(_THREADS, (_json.encode(list(places)).decode(),)).fetchall():
+        standing = msgspec.structs.replace(_standing(row[:16]), home=_sphere(row[16:]))
+        author = standing.member.id
+        found.standings[row[8], row[0], author] = standing
+        found.keys[row[0], author] = _key(tx, row[0], author, row[9])
+
+
+def _standing(row: Sequence[Any]) -> Standing:
+    id_, name, role, stay_role, entered, horizon = row[10:]
+    return Standing(
+        member=Member(id=id_, organisation=row[1], name=name, role=MemberRole(role)),
+        sphere=_sphere(row),
+        stay=Stay(member=id_, role=SphereRole(stay_role), entered=bool(entered), horizon=horizon),
+        invited=False,
+    )
 
 
 def _add_connectors(tx: Transaction, ids: Collection[str], found: Facts) -> None:
@@ -160,8 +192,8 @@ def _raw(tx: Transaction) -> sqlite3.Connection:
     return driver
 
 
-def _sphere(row: object) -> Sphere:
-    id_, organisation, name, audience, history, listed, revision, head, parent = row[:9]  # type: ignore[index]  # a driver's row
+def _sphere(row: Sequence[Any]) -> Sphere:
+    id_, organisation, name, audience, history, listed, revision, head, parent = row[:9]
     return Sphere(
         id=id_,
         organisation=organisation,

@@ -301,6 +301,7 @@ author_key = Table(
     Column("author", ID, nullable=False),
     Column("current", Boolean, nullable=False),
     Index(None, "sphere", "author"),
+    Index(None, "author"),
 )
 
 #: Keys retired by what was committed, not yet destroyed in the keyring.

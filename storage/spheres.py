@@ -41,6 +41,7 @@ SPHERE = (
     sphere.c.head,
     sphere.c.parent,
 )
+PREFERENCES = (stay.c.declines, stay.c.default_thread)
 
 
 def as_sphere(row: Any) -> Sphere:
@@ -120,7 +121,7 @@ def of_member(tx: Transaction, member_id: str) -> list[tuple[Sphere, Stay]]:
     """Return the spheres that a member is inside, by name."""
     rows = tx.execute(
         select(*SPHERE, stay.c.role.label("stay_role"), stay.c.entered, stay.c.horizon,
-               bequest.c.form)
+               bequest.c.form, *PREFERENCES)
         .join(stay, stay.c.sphere == sphere.c.id)
         .outerjoin(bequest, and_(bequest.c.sphere == sphere.c.id,
                                  bequest.c.member == stay.c.member))
@@ -186,7 +187,7 @@ def touch(tx: Transaction, sphere_id: str) -> None:
 
 
 def dissolve(tx: Transaction, sphere_id: str) -> None:
-    """Erase a sphere that nobody is inside any more, with everything of it."""
+    """Erase a sphere or a thread that nobody is inside any more, with everything of it."""
     sealing.retire_all(tx, sphere_id)
     tx.execute(delete(sphere).where(sphere.c.id == sphere_id))
 
@@ -202,6 +203,8 @@ def _inside(member_id: str, row: Any) -> Stay:
         entered=bool(row.entered),
         horizon=row.horizon,
         bequest=Bequest(row.form) if row.form else Bequest.NONE,
+        declines=row.declines,
+        default_thread=row.default_thread,
     )
 
 
@@ -218,6 +221,7 @@ def standings(columns: Sequence[ColumnElement[Any]] = SPHERE) -> Select[Any]:
             stay.c.entered,
             stay.c.horizon,
             bequest.c.form,
+            *PREFERENCES,
             invitation.c.member.is_not(None).label("invited"),
         )
         .select_from(sphere)

@@ -129,6 +129,12 @@ def views(tx: Transaction, sphere_id: str) -> tuple[list[MemberView], dict[str, 
     return shown, {row.member: Seat(horizon=row.horizon, entered=bool(row.entered)) for row in rows}
 
 
+def roster(tx: Transaction, sphere_id: str) -> dict[str, Seat]:
+    """Return the seat of each who is inside, by member."""
+    rows = tx.execute(_VIEWS, {"of_sphere": sphere_id})
+    return {row.member: Seat(horizon=row.horizon, entered=bool(row.entered)) for row in rows}
+
+
 def former(tx: Transaction, sphere_id: str, viewer: Stay) -> list[FormerMember]:
     """Return who left and bequeathed under their name something that ``viewer`` may see."""
     rows = tx.execute(

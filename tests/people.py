@@ -7,6 +7,7 @@ for a condition, with a bound; nothing sleeps for a time.
 from __future__ import annotations
 
 import asyncio
+import base64
 import http.client
 import itertools
 import json
@@ -32,6 +33,12 @@ class Refused(Exception):  # the word of the protocol
         self.error = error
         self.code: str = error["code"]
         super().__init__(f"{error['code']}: {error['message']}")
+
+
+def words_of(events: list[Frame]) -> list[str]:
+    """Return what the private messages among some events say, in order."""
+    sealed = [event["sealed"] for event in events if event["type"] == "private_posted"]
+    return [(base64.b64decode(one) if isinstance(one, str) else one).decode() for one in sealed]
 
 
 def call_http(
@@ -183,6 +190,37 @@ class Person:
             "post", sphere=sphere, revision=revision, client_id=client_id, body=body
         )
 
+    async def converse(self, sphere: str, *others: str, revision: int = 1) -> str:
+        """Begin a private thread, or find the one that there is; return its id."""
+        answer = await self.call("converse", sphere=sphere, revision=revision, members=[*others])
+        thread: str = answer["thread"]["thread"]
+        return thread
+
+    async def whisper(
+        self,
+        sphere: str,
+        thread: str,
+        words: str,
+        *,
+        revision: int = 1,
+        client_id: str | None = None,
+    ) -> Frame:
+        """Post to a private thread."""
+        return await self.call(
+            "post",
+            sphere=sphere,
+            thread=thread,
+            revision=revision,
+            client_id=client_id or secrets.token_hex(8),
+            sealed=self.sealed(words),
+        )
+
+    def sealed(self, words: str) -> bytes | str:
+        """Return words as the body of a private message, in this encoding."""
+        if self.encoding == "json":
+            return base64.b64encode(words.encode()).decode()
+        return words.encode()
+
     async def event(self, kind: str, **fields: Any) -> Frame:
         """Wait for an event of this type with these values."""
         return await self.until(
@@ -223,9 +261,13 @@ class Person:
         events: list[Frame] = page["events"]
         return events
 
-    def heard(self, sphere: str) -> list[Frame]:
-        """Return the timeline events of a sphere that were pushed, in order."""
-        return [frame for frame in self.frames if frame.get("sphere") == sphere and "seq" in frame]
+    def heard(self, sphere: str, thread: str | None = None) -> list[Frame]:
+        """Return the timeline events of a sphere, or a thread, that were pushed, in order."""
+        return [
+            frame
+            for frame in self.frames
+            if frame.get("sphere") == sphere and frame.get("thread") == thread and "seq" in frame
+        ]
 
     async def _read(self, socket: ClientConnection) -> None:
         try:

@@ -55,6 +55,8 @@ TABLE = {
     "step_down": "? ? ? - - - - ? ?",
     "journal": "? ? ? . . . . ? ?",
     "join": "? ? ? = = = = ? ?",
+    "converse": "? ? ? . . . . ? ?",
+    "prefer": "? ? ? . . . . ? ?",
     "leave": "? ? ? . . . . ? ?",
     "remove": "? ? ? - - . . ? ?",
     "appoint": "? ? ? - - . . ? ?",
@@ -156,6 +158,8 @@ class Scene:
             "rename": {"name": f"Name {secrets.token_hex(3)}"},
             "describe": sphere | {"field": "title", "visibility": "hidden"},
             "end_session": {"session": "a" * 26},
+            "converse": sphere | {"revision": 1, "members": [self._third.id]},
+            "prefer": sphere | {"private": "decline"},
         }.get(kind, {} if kind in _OF_NO_SPHERE else sphere)
 
 

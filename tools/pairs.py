@@ -45,4 +45,11 @@ REPLIES: Final[Mapping[type[commands.Command], type[replies.Reply]]] = {
     commands.Uninvite: replies.Done,
     commands.StepDown: replies.Done,
     commands.GetJournal: replies.Journal,
+    commands.Converse: replies.Conversing,
+    commands.Prefer: replies.Done,
+}
+
+#: What answers instead where the command names a private thread.
+IN_THREAD: Final[Mapping[type[commands.Command], type[replies.Reply]]] = {
+    commands.Subscribe: replies.Listening,
 }

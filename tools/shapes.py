@@ -28,7 +28,13 @@ VOCABULARIES: dict[str, type[StrEnum]] = {
     for name, value in vars(scalars).items()
     if isinstance(value, EnumType) and value is not StrEnum and issubclass(value, StrEnum)
 }
-_PLAIN = {str: "string", int: "integer", bool: "boolean", msgspec.Raw: "timeline events"}
+_PLAIN = {
+    str: "string",
+    int: "integer",
+    bool: "boolean",
+    bytes: "bytes",
+    msgspec.Raw: "timeline events",
+}
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):

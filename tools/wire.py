@@ -17,7 +17,7 @@ from server.protocol import commands, connector, events, replies, scalars, views
 from server.protocol.close import Close
 from tools.comments import Comments, comments_of
 from tools.markdown import code, join, line, number, prose, table
-from tools.pairs import REPLIES
+from tools.pairs import IN_THREAD, REPLIES
 from tools.shapes import (
     SCALARS,
     VOCABULARIES,
@@ -198,7 +198,10 @@ def _error_rows(family: type[errors.Refusal]) -> Iterable[tuple[str, str, str, s
 def _answer(struct: Struct) -> str:
     if not issubclass(struct, commands.Command):
         return ""
-    return f"Reply: {code(tag_of(REPLIES[struct]))}."
+    reply = f"Reply: {code(tag_of(REPLIES[struct]))}"
+    if struct in IN_THREAD:
+        reply += f"; of a thread, {code(tag_of(IN_THREAD[struct]))}"
+    return f"{reply}."
 
 
 def _table(struct: Struct, base: Struct | None, notes: Comments) -> str:

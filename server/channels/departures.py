@@ -9,25 +9,29 @@ from __future__ import annotations
 import msgspec
 
 from server import errors
+from server.channels.clearing import clear, withdraw
 from server.channels.outcome import Hidden, Outcome, Publication, Request
+from server.channels.thread_departures import (
+    depart_thread,
+    depart_threads,
+    together,
+    withdraw_threads,
+)
 from server.domain.departure import kept, successor
 from server.domain.facts import Sphere, Stay
 from server.domain.permission import check_inside, check_remove, is_discoverable
 from server.protocol.commands import Bequeath, Leave, Remove
 from server.protocol.events import (
     AdministratorAppointed,
-    BequestWithdrawn,
-    ManagerLeft,
-    MemberLeft,
     Notice,
     SphereForgotten,
+    ThreadForgotten,
 )
 from server.protocol.replies import Done, Left
 from server.protocol.scalars import Bequest, Parting
 from server.protocol.views import Certificate
-from storage import connectors, departures, invitations, spheres, stays, timeline
+from storage import connectors, invitations, spheres, stays, threads, timeline
 from storage.database import Transaction
-from storage.departures import Trace
 from storage.timeline import Entry
 
 
@@ -40,6 +44,8 @@ class Departure(msgspec.Struct, frozen=True, kw_only=True):
 
 def leave(tx: Transaction, request: Request[Leave]) -> Outcome:
     """Go, and take everything along."""
+    if request.command.thread is not None:
+        return _leave_thread(tx, request, request.command.thread)
     standing = spheres.standing(tx, request.command.sphere, request.member.id)
     stay = check_inside(standing)
     assert standing is not None
@@ -47,6 +53,36 @@ def leave(tx: Transaction, request: Request[Leave]) -> Outcome:
     return Outcome(
         reply=Left(id=request.command.id, certificate=gone.certificate),
         publication=gone.publication,
+        erased=True,
+    )
+
+
+def _leave_thread(tx: Transaction, request: Request[Leave], thread_id: str) -> Outcome:
+    """Go from one private thread alone; what one wrote there has the fate chosen for the sphere."""
+    command, member = request.command, request.member.id
+    standing = threads.standing(tx, command.sphere, thread_id, member)
+    check_inside(standing)
+    assert standing is not None
+    stay = check_inside(spheres.standing(tx, command.sphere, member))
+    cleared = depart_thread(
+        tx, standing.sphere, member, kept(stay.bequest), Parting.LEFT, request.now
+    )
+    threads.forget_default(tx, command.sphere, thread_id, member)
+    certificate = Certificate(
+        sphere=command.sphere,
+        thread=thread_id,
+        member=member,
+        at=request.now,
+        messages_erased=cleared.erased,
+        messages_kept=cleared.kept,
+        connectors_revoked=0,
+    )
+    forget: Notice = ThreadForgotten(sphere=command.sphere, thread=thread_id)
+    return Outcome(
+        reply=Left(id=command.id, certificate=certificate),
+        publication=Publication(
+            departures=((thread_id, member),), entries=cleared.entries, notices=((member, forget),)
+        ),
         erased=True,
     )
 
@@ -69,12 +105,18 @@ def depart(tx: Transaction, sphere: Sphere, stay: Stay, how: Parting, now: int) 
     last = all(other.member == stay.member for other in everyone)
     invited = _uninvite(tx, sphere, stay.member, last=last)
     revoked = connectors.revoke_by(tx, sphere.id, stay.member)
+    fate = kept(stay.bequest)
+    private = depart_threads(tx, sphere, stay, fate, how, now)
     stays.end(tx, sphere.id, stay.member)
-    erased, saved, entries = _clear(tx, sphere, stay, how, now)
+    cleared = together([private.cleared, clear(tx, sphere, stay, fate, how, now)])
+    if fate is Bequest.NONE:
+        stays.forget_bequest(tx, sphere.id, stay.member)
+    erased, saved, entries = cleared.erased, cleared.kept, cleared.entries
     if heir is not None:
         entries += (_succeed(tx, sphere, heir, now),)
     if last:
         revoked += [view.connector for view in connectors.of_sphere(tx, sphere.id)]
+        threads.dissolve_all(tx, sphere.id)
         spheres.dissolve(tx, sphere.id)
         entries, erased, saved = (), erased + saved, 0
     forget: Notice = SphereForgotten(sphere=sphere.id)
@@ -88,7 +130,7 @@ def depart(tx: Transaction, sphere: Sphere, stay: Stay, how: Parting, now: int) 
             connectors_revoked=len(revoked),
         ),
         publication=Publication(
-            departures=((sphere.id, stay.member),),
+            departures=(*private.departures, (sphere.id, stay.member)),
             revoked=tuple(revoked),
             entries=entries,
             notices=tuple((member, forget) for member in (stay.member, *invited)),
@@ -110,31 +152,6 @@ def _uninvite(tx: Transaction, sphere: Sphere, leaver: str, *, last: bool) -> li
     if last:
         return invitations.of_sphere(tx, sphere.id)
     return invitations.withdraw_by(tx, sphere.id, leaver)
-
-
-def _clear(
-    tx: Transaction, sphere: Sphere, stay: Stay, how: Parting, now: int
-) -> tuple[int, int, tuple[Entry, ...]]:
-    """Erase or keep what the leaver wrote; return how many of each, and the event that says so."""
-    fate = kept(stay.bequest)
-    erased = saved = 0
-    if fate is Bequest.NONE:
-        erased = departures.erase(tx, sphere, stay.member)
-        stays.forget_bequest(tx, sphere.id, stay.member)
-    elif fate is Bequest.ANONYMOUS:
-        saved = departures.anonymise(tx, sphere, stay.member)
-    else:
-        saved = departures.keep(tx, sphere.id, stay.member)
-    left = ManagerLeft if stay.entered else MemberLeft
-    entry = timeline.append(
-        tx,
-        sphere,
-        lambda seq: left(sphere=sphere.id, seq=seq, at=now, member=stay.member, how=how, kept=fate),
-    )
-    if fate is not Bequest.NAMED:
-        seq = entry.event.seq
-        timeline.record_purge(tx, sphere.id, seq=seq, author=stay.member, before=seq)
-    return erased, saved, (entry,)
 
 
 def _succeed(tx: Transaction, sphere: Sphere, heir: str, now: int) -> Entry:
@@ -171,32 +188,9 @@ def bequeath(tx: Transaction, request: Request[Bequeath]) -> Outcome:
 def _withdraw(
     tx: Transaction, sphere: Sphere, request: Request[Bequeath], below: int | None
 ) -> tuple[Entry, ...]:
-    """Erase what is kept of stays that are over; announce it under the authors that people know.
-
-    In no order that says anything: an alias must not stand beside a name by rule.
-    """
-    leaver = request.member.id
-    traces = departures.erase_bequeathed(tx, sphere, leaver, below=below)
-    stays.forget_bequest(tx, sphere.id, leaver)
-    before = sphere.head + 1 if below is None else below
-    return tuple(_withdrawn(tx, sphere, trace, before, request.now) for trace in traces)
-
-
-def _withdrawn(tx: Transaction, sphere: Sphere, trace: Trace, before: int, now: int) -> Entry:
-    entry = timeline.append(
-        tx,
-        sphere,
-        lambda seq: BequestWithdrawn(
-            sphere=sphere.id, seq=seq, at=now, author=trace.author, before=before
-        ),
-        about=trace.about,
-    )
-    timeline.record_purge(
-        tx,
-        sphere.id,
-        seq=entry.event.seq,
-        author=trace.author,
-        before=before,
-        about=trace.about,
-    )
-    return entry
+    """Erase what is kept of stays that are over, in the sphere and in its threads."""
+    author = request.member.id
+    entries = withdraw(tx, sphere, author, below=below, now=request.now)
+    entries += withdraw_threads(tx, sphere, author, request.now)
+    stays.forget_bequest(tx, sphere.id, author)
+    return entries

@@ -27,6 +27,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     invitations_per_sphere_max: int = 1_000
     connectors_per_sphere_max: int = 50
     requests_per_sphere_max: int = 1_000
+    threads_per_member_max: int = 1_000
 
 
 class Request(msgspec.Struct, Generic[C], frozen=True, kw_only=True, gc=False):

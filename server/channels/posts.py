@@ -14,11 +14,17 @@ import msgspec
 from server import errors
 from server.channels.outcome import Outcome, Publication
 from server.domain.facts import Sphere
-from server.domain.permission import check_post
+from server.domain.permission import check_inside, check_post
 from server.domain.visibility import stamp_of
 from server.protocol import codec
+from server.protocol.commands import PLAIN, Post
 from server.protocol.connector import Accepted
-from server.protocol.events import ConnectorPosted, MessagePosted, TimelineEvent
+from server.protocol.events import (
+    ConnectorPosted,
+    MessagePosted,
+    PrivatePosted,
+    TimelineEvent,
+)
 from server.protocol.replies import Posted
 from storage import posts
 from storage.connectors import Connector
@@ -37,9 +43,64 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: str
 
     @property
+    def place(self) -> posts.Place:
+        """Return where it goes, and who says it."""
+        return self.sphere, None, self.author
+
+    @property
     def size(self) -> int:
         """Return about how many bytes it takes."""
         return len(self.body) + 200
+
+    def event(self, seq: int, at: int) -> MessagePosted:
+        """Return it as it stands on the timeline."""
+        return MessagePosted(sphere=self.sphere, seq=seq, at=at, author=self.author, body=self.body)
+
+    def is_same(self, stored: object) -> bool:
+        """Say whether it says what is stored."""
+        return isinstance(stored, MessagePosted) and stored.body == self.body
+
+
+class PrivateDraft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A participant's message in a private thread, on its way to the store."""
+
+    id: int
+    sphere: str
+    thread: str
+    author: str
+    revision: int
+    client_id: str
+    scheme: str
+    sealed: bytes
+
+    @property
+    def place(self) -> posts.Place:
+        """Return where it goes, and who says it."""
+        return self.sphere, self.thread, self.author
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes it takes."""
+        return len(self.sealed) + 200
+
+    def event(self, seq: int, at: int) -> PrivatePosted:
+        """Return it as it stands on the timeline."""
+        return PrivatePosted(
+            sphere=self.sphere,
+            thread=self.thread,
+            seq=seq,
+            at=at,
+            author=self.author,
+            scheme=self.scheme,
+            sealed=self.sealed,
+        )
+
+    def is_same(self, stored: object) -> bool:
+        """Say whether it says what is stored."""
+        return isinstance(stored, PrivatePosted) and (stored.scheme, stored.sealed) == (
+            self.scheme,
+            self.sealed,
+        )
 
 
 class BotDraft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -57,7 +118,35 @@ class BotDraft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return len(self.body) + 200
 
 
-AnyDraft = Draft | BotDraft
+MemberDraft = Draft | PrivateDraft
+AnyDraft = MemberDraft | BotDraft
+
+
+def draft_of(command: Post, author: str) -> MemberDraft:
+    """Return what a member's post asks for. Raises InvalidField."""
+    if command.thread is None:
+        if command.body is None or command.sealed is not None or command.scheme != PLAIN:
+            raise errors.InvalidField("To the whole sphere send `body`, and nothing sealed.")
+        return Draft(
+            id=command.id,
+            sphere=command.sphere,
+            author=author,
+            revision=command.revision,
+            client_id=command.client_id,
+            body=command.body,
+        )
+    if command.sealed is None or command.body is not None:
+        raise errors.InvalidField("To a private thread send `sealed`, and no `body`.")
+    return PrivateDraft(
+        id=command.id,
+        sphere=command.sphere,
+        thread=command.thread,
+        author=author,
+        revision=command.revision,
+        client_id=command.client_id,
+        scheme=command.scheme,
+        sealed=command.sealed,
+    )
 
 
 def commit_posts(
@@ -77,7 +166,7 @@ class _Batch:
         self._now = now
         self._facts = posts.facts(
             tx,
-            {(draft.sphere, draft.author) for draft in drafts if isinstance(draft, Draft)},
+            {draft.place for draft in drafts if isinstance(draft, MemberDraft)},
             {draft.connector for draft in drafts if isinstance(draft, BotDraft)},
         )
         self._receipts = posts.receipts(tx, self._named(drafts), self._facts.keys)
@@ -90,23 +179,22 @@ class _Batch:
 
     def add(self, draft: AnyDraft) -> Outcome | errors.Refusal:
         try:
-            if isinstance(draft, Draft):
-                return self._message(draft)
-            return self._brought(draft)
+            if isinstance(draft, BotDraft):
+                return self._brought(draft)
+            return self._message(draft)
         except errors.Refusal as refusal:
             return refusal
 
-    def _message(self, draft: Draft) -> Outcome:
-        standing = self._facts.standings.get((draft.sphere, draft.author))
-        key = (draft.sphere, draft.author, draft.client_id)
+    def _message(self, draft: MemberDraft) -> Outcome:
+        standing = self._facts.standings.get(draft.place)
+        check_inside(standing)
+        assert standing is not None
+        key = (standing.sphere.id, draft.author, draft.client_id)
         if (earlier := self._receipts.get(key)) is not None:
             return _again(draft, *earlier)
         check_post(standing, draft.revision)
-        assert standing is not None
         seq = self._next(standing.sphere)
-        event = MessagePosted(
-            sphere=draft.sphere, seq=seq, at=self._now, author=draft.author, body=draft.body
-        )
+        event = draft.event(seq, self._now)
         entry = self._take(standing.sphere, event, draft.author, draft.client_id)
         return Outcome(
             reply=Posted(id=draft.id, seq=seq, at=self._now),
@@ -156,18 +244,18 @@ class _Batch:
         """Return the client ids of drafts whose author may post: others have no receipts."""
         named: list[posts.Key] = []
         for draft in drafts:
-            if isinstance(draft, Draft):
-                if (draft.sphere, draft.author) in self._facts.standings:
-                    named.append((draft.sphere, draft.author, draft.client_id))
+            if isinstance(draft, MemberDraft):
+                if (standing := self._facts.standings.get(draft.place)) is not None:
+                    named.append((standing.sphere.id, draft.author, draft.client_id))
             elif draft.client_id is not None and draft.connector in self._facts.connectors:
                 _, sphere = self._facts.connectors[draft.connector]
                 named.append((sphere.id, draft.connector, draft.client_id))
         return named
 
 
-def _again(draft: Draft, seq: int, at: int, content: bytes) -> Outcome:
+def _again(draft: MemberDraft, seq: int, at: int, content: bytes) -> Outcome:
     """Answer a post that is stored already as the first time, unless it says something else."""
     stored = codec.restore(content) if content else None
-    if not isinstance(stored, MessagePosted) or stored.body != draft.body:
+    if not draft.is_same(stored):
         raise errors.ClientIdReused
     return Outcome(reply=Posted(id=draft.id, seq=seq, at=at))

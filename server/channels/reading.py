@@ -10,18 +10,20 @@ import msgspec
 
 from server.channels.outcome import Request
 from server.channels.spheres import view
-from server.domain.facts import Seat
+from server.domain.facts import Seat, Sphere
 from server.domain.permission import check_inside
 from server.protocol.commands import GetHistory, GetJournal, Subscribe
-from server.protocol.replies import Journal, Reply, Subscribed
-from storage import connectors, journal, spheres, stays, timeline
+from server.protocol.replies import Journal, Listening, Reply, Subscribed
+from server.protocol.views import Purge
+from storage import connectors, journal, spheres, stays, threads, timeline
 from storage.database import Transaction
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The reply to ``subscribe``, and what the hub must know to go on from there."""
 
-    reply: Subscribed
+    reply: Subscribed | Listening
+    head: int
     roster: dict[str, Seat]  #: of everyone inside, by member
     entered: bool
 
@@ -42,33 +44,46 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def snapshot(tx: Transaction, request: Request[Subscribe]) -> Snapshot:
-    """Return a sphere as it is at its head."""
+    """Return a sphere, or a thread, as it is at its head."""
     command = request.command
-    standing = spheres.standing(tx, command.sphere, request.member.id)
+    standing = threads.standing_in(tx, command.sphere, command.thread, request.member.id)
     stay = check_inside(standing)
     assert standing is not None
-    shown, roster = stays.views(tx, command.sphere)
+    of = standing.sphere
     purges = (
-        timeline.purges(tx, command.sphere, stay.seat, after=command.after)
+        timeline.purges(tx, of.id, stay.seat, after=command.after)
         if command.after is not None
         else []
     )
+    if of.parent is not None:
+        return _of_thread(tx, command, of, purges)
+    shown, roster = stays.views(tx, of.id)
     reply = Subscribed(
         id=command.id,
         purges=purges,
-        sphere=view(standing.sphere, stay),
+        sphere=view(of, stay),
         members=shown,
-        former=stays.former(tx, command.sphere, stay),
-        connectors=connectors.of_sphere(tx, command.sphere),
-        journal=journal.head(tx, command.sphere),
+        former=stays.former(tx, of.id, stay),
+        connectors=connectors.of_sphere(tx, of.id),
+        journal=journal.head(tx, of.id),
     )
-    return Snapshot(reply=reply, roster=roster, entered=stay.entered)
+    return Snapshot(reply=reply, head=of.head, roster=roster, entered=stay.entered)
+
+
+def _of_thread(tx: Transaction, command: Subscribe, of: Sphere, purges: list[Purge]) -> Snapshot:
+    reply = Listening(
+        id=command.id,
+        purges=purges,
+        thread=threads.view(tx, of.id),
+        former=threads.former(tx, of),
+    )
+    return Snapshot(reply=reply, head=of.head, roster=stays.roster(tx, of.id), entered=False)
 
 
 def history(tx: Transaction, request: Request[GetHistory]) -> Extract:
     """Return a page of a timeline, within what the member may see."""
     command = request.command
-    standing = spheres.standing(tx, command.sphere, request.member.id)
+    standing = threads.standing_in(tx, command.sphere, command.thread, request.member.id)
     stay = check_inside(standing)
     assert standing is not None
     contents, more = timeline.page(

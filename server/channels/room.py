@@ -14,7 +14,13 @@ from typing import Protocol
 from server.domain.audience import may_hear
 from server.domain.facts import Member, Seat
 from server.protocol.codec import MSGPACK, Encoding
-from server.protocol.events import ManagerEntered, ManagerLeft, MemberJoined, MemberLeft
+from server.protocol.events import (
+    ManagerEntered,
+    ManagerLeft,
+    MemberJoined,
+    MemberLeft,
+    ThreadStarted,
+)
 from server.protocol.framing import Parcel
 from storage.timeline import Entry
 
@@ -170,6 +176,10 @@ class Room:
         if isinstance(event, MemberJoined | ManagerEntered):
             entered = isinstance(event, ManagerEntered)
             self._roster[event.member.member] = Seat(horizon=event.seq, entered=entered)
+            self._latest = event.seq
+            self.stale = True
+        elif isinstance(event, ThreadStarted):
+            self._roster = {one: Seat(horizon=event.seq) for one in event.members}
             self._latest = event.seq
             self.stale = True
         elif isinstance(event, MemberLeft | ManagerLeft):

@@ -19,9 +19,9 @@ from server.domain.permission import (
 from server.protocol.commands import Configure, Create, ListSpheres, Oversee
 from server.protocol.events import MemberJoined, SphereAdded, SphereChanged
 from server.protocol.replies import Done, Inside, Overview, Spheres
-from server.protocol.scalars import SphereRole
+from server.protocol.scalars import Private, SphereRole
 from server.protocol.views import MemberView, OpenSphere, SphereView
-from storage import invitations, members, requests, spheres, stays, timeline
+from storage import invitations, members, requests, spheres, stays, threads, timeline
 from storage.database import Transaction
 from storage.timeline import Entry
 
@@ -42,7 +42,16 @@ def view(sphere: Sphere, stay: Stay) -> SphereView:
         entered=stay.entered,
         horizon=stay.horizon,
         head=sphere.head,
+        private=private(declines=stay.declines),
+        default_thread=stay.default_thread,
     )
+
+
+def private(*, declines: bool | None) -> Private:
+    """Return whether somebody is there for new private threads, as the wire says it."""
+    if declines is None:
+        return Private.USUAL
+    return Private.DECLINE if declines else Private.ACCEPT
 
 
 def present(tx: Transaction, request: Request[C]) -> Member:
@@ -162,7 +171,7 @@ def _changed(sphere: Sphere, command: Configure) -> Sphere:
 
 
 def listing(tx: Transaction, request: Request[ListSpheres]) -> Spheres:
-    """Return my spheres, my invitations, and those that I may join or ask into."""
+    """Return my spheres, my invitations, those that show themselves, and my private threads."""
     member = present(tx, request)
     asked = requests.of_member(tx, member.id)
     return Spheres(
@@ -180,6 +189,8 @@ def listing(tx: Transaction, request: Request[ListSpheres]) -> Spheres:
             for sphere in spheres.open_to(tx, member, limit=OPEN_MAX)
             if may_discover(member, sphere)
         ],
+        threads=threads.views_of_member(tx, member.id),
+        private=private(declines=threads.declines_everywhere(tx, member.id)),
     )
 
 

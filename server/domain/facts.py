@@ -63,6 +63,8 @@ class Stay(Fact, frozen=True):
     entered: bool
     horizon: int
     bequest: Bequest = Bequest.NONE
+    declines: bool | None = None  #: new private threads; None: as everywhere
+    default_thread: str | None = None
 
     @property
     def seat(self) -> Seat:
@@ -78,3 +80,4 @@ class Standing(Fact, frozen=True):
     stay: Stay | None
     invited: bool
     bequest: Bequest | None = None  #: what they said they leave behind, in this or an earlier stay
+    home: Sphere | None = None  #: of a thread: the sphere that it is in

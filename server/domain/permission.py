@@ -7,7 +7,7 @@ that depends on the organisation's role alone comes first, so that it says nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from server import errors
 from server.domain.facts import Member, Sphere, Standing, Stay
@@ -51,8 +51,23 @@ def check_post(standing: Standing | None, revision: int) -> Stay:
     """Return the stay of a member who may post to the sphere that they were shown."""
     stay = check_inside(standing)
     assert standing is not None
-    check_destination(standing.sphere, revision)
+    check_destination(standing.home or standing.sphere, revision)
     return stay
+
+
+def check_converse(standing: Standing | None, revision: int, others: Sequence[Stay | None]) -> None:
+    """Let a member talk privately to members of the sphere that they were shown."""
+    check_post(standing, revision)
+    if any(other is None for other in others):
+        raise errors.NotFound
+
+
+def check_others(member: str, others: Sequence[str]) -> None:
+    """Raise InvalidField for somebody who is named twice, or for oneself: looks nothing up."""
+    if len(set(others)) != len(others):
+        raise errors.InvalidField("Name nobody twice - at `$.members`")
+    if member in others:
+        raise errors.InvalidField("You take part anyway: name the others - at `$.members`")
 
 
 def check_create(member: Member) -> None:

@@ -21,7 +21,7 @@ from server.auth.live import LiveSession
 from server.channels import departures, directory, profiles, reading, spheres
 from server.channels.hub import EVERY_SPHERE
 from server.channels.outcome import Outcome, Request
-from server.channels.posts import Draft
+from server.channels.posts import draft_of
 from server.channels.writer import Result
 from server.domain.facts import Member
 from server.domain.pace import Pace
@@ -53,12 +53,12 @@ class Connection(Speaker):
         "_commands",
         "_decode",
         "_digest",
+        "_heard",
         "_leaving",
         "_pending",
         "_posting",
         "_services",
         "_session",
-        "_spheres",
         "_task",
         "_waiting_bytes",
         "member",
@@ -79,10 +79,10 @@ class Connection(Speaker):
         self._decode = COMMANDS[encoding]
         self._digest = digest  #: of the token that the handshake carried
         self._session: LiveSession | None = None
-        self._spheres: dict[str, None] = {}
+        self._heard: dict[str, str] = {}  #: timelines, and the sphere that each is of
         self._backlog: deque[bytes] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._leaving: str | None = None
+        self._leaving: frozenset[str] = frozenset()
         self._pending = 0
         self._waiting_bytes = 0
         self._commands = Pace(rate=limits.commands_per_second, burst=limits.commands_burst)
@@ -104,7 +104,7 @@ class Connection(Speaker):
 
     def congestion_changed(self, congested: bool) -> None:  # noqa: FBT001  # the link's call
         """Let the hub sort this reader anew."""
-        self._services.hub.congestion_changed(iter(self._spheres))
+        self._services.hub.congestion_changed(iter(self._heard))
 
     def connection_lost(self, code: int) -> None:
         """Let go of everything. A write under way goes on: it may be durable already."""
@@ -114,10 +114,10 @@ class Connection(Speaker):
             self._backlog.clear()
             self._waiting_bytes = 0
         if self._session is not None:
-            self._services.hub.dismiss(self, iter(tuple(self._spheres)))
+            self._services.hub.dismiss(self, iter(tuple(self._heard)))
             self._services.live.detach(self._session, self)
             self._session = None
-        self._spheres.clear()
+        self._heard.clear()
 
     # -- what the hub and the sessions call
 
@@ -142,8 +142,8 @@ class Connection(Speaker):
         Not the one on which the member is leaving: what is unsent there precedes the reply.
         """
         self._flush()
-        self._spheres.pop(sphere, None)
-        if self._leaving != sphere and self.link.unsent:
+        self._heard.pop(sphere, None)
+        if sphere not in self._leaving and self.link.unsent:
             self.link.abort()
 
     def end(self, close: Close) -> None:
@@ -222,15 +222,8 @@ class Connection(Speaker):
             raise errors.TooFast(
                 "Too many posts wait for their acknowledgement.", retry_after_ms=100
             )
+        draft = draft_of(command, self.member.id)
         self._pending += 1
-        draft = Draft(
-            id=command.id,
-            sphere=command.sphere,
-            author=self.member.id,
-            revision=command.revision,
-            client_id=command.client_id,
-            body=command.body,
-        )
         self._services.writer.post(draft, lambda result: self._posted(command.id, result))
 
     def _posted(self, request: int, result: Result) -> None:
@@ -325,40 +318,42 @@ class Connection(Speaker):
     async def on_subscribe(self, command: commands.Subscribe) -> None:
         """Reply with the snapshot, and hear everything above its head from the same instant on."""
         services = self._services
-        sphere = command.sphere
-        if sphere in self._spheres:
-            services.hub.unsubscribe(sphere, self)
-            del self._spheres[sphere]
-        if len(self._spheres) >= services.connection.subscriptions_max:
+        heard = command.thread or command.sphere
+        if self._heard.get(heard) == command.sphere:
+            services.hub.unsubscribe(heard, self)
+            del self._heard[heard]
+        if len(self._heard) >= services.connection.subscriptions_max:
             raise errors.Full("Too many subscriptions on this connection: end one first.")
-        with services.hub.subscribing(sphere, self) as watch:
+        with services.hub.subscribing(heard, self) as watch:
             found = await services.database.read(reading.snapshot, self._request(command))
             await self._announced(entered=found.entered)
             services.hub.check_reading(watch)
             self._reply(found.reply)
             self._flush()
-            self._spheres[sphere] = None
-            services.hub.subscribe(watch, head=found.reply.sphere.head, roster=found.roster)
+            self._heard[heard] = command.sphere
+            services.hub.subscribe(watch, head=found.head, roster=found.roster)
 
     async def on_leave(self, command: commands.Leave) -> replies.Reply | None:
         """Leave, on the one socket that need not be cut: its reply follows what is unsent."""
 
         def leave(tx: Transaction, request: Request[commands.Leave]) -> Outcome:
             outcome = departures.leave(tx, request)
-            self._leaving = command.sphere  # only the act that ended the stay spares its own socket
+            # Only the act that ended the stay spares its own socket.
+            self._leaving = frozenset(left for left, _ in outcome.publication.departures)
             return outcome
 
         try:
             return await self._write(leave, command)
         finally:
-            self._leaving = None
+            self._leaving = frozenset()
 
     async def on_unsubscribe(self, command: commands.Unsubscribe) -> replies.Reply:
-        """Hear the sphere no more."""
-        if command.sphere not in self._spheres:
+        """Hear the sphere, or the thread, no more."""
+        heard = command.thread or command.sphere
+        if self._heard.get(heard) != command.sphere:
             raise errors.NotFound
-        self._services.hub.unsubscribe(command.sphere, self)
-        del self._spheres[command.sphere]
+        self._services.hub.unsubscribe(heard, self)
+        del self._heard[heard]
         return replies.Done(id=command.id)
 
     async def on_history(self, command: commands.GetHistory) -> None:
@@ -369,7 +364,7 @@ class Connection(Speaker):
         """
         services = self._services
         for _ in range(READINGS_MAX):
-            with services.hub.reading(command.sphere, self) as watch:
+            with services.hub.reading(command.thread or command.sphere, self) as watch:
                 found = await services.database.read(reading.history, self._request(command))
                 await self._announced(entered=found.entered)
                 services.hub.check_reading(watch)

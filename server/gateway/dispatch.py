@@ -18,6 +18,7 @@ from server.channels import (
     reading,
     requests,
     spheres,
+    threads,
 )
 from server.channels.outcome import Outcome, Request
 from server.channels.reading import Answer
@@ -46,6 +47,8 @@ WRITES: Final[Mapping[type[commands.Command], Callable[[Transaction, Request[Any
     commands.Refuse: requests.refuse,
     commands.Uninvite: arrivals.uninvite,
     commands.StepDown: arrivals.step_down,
+    commands.Converse: threads.converse,
+    commands.Prefer: threads.prefer,
 }
 
 #: Questions to a sphere by who is inside: one snapshot, and the hub is asked before it is told.

@@ -128,10 +128,10 @@ class Own:
     async def _lines(self, member_id: str) -> AsyncIterator[bytes]:
         for kind, one in await self._read(_own, member_id):
             yield _line(kind, one)
-        for place in await self._read(exports.places, member_id):
+        for place in await self._read(_timelines, member_id):
             after: int | None = 0
             while after is not None:
-                page, after = await self._read(_page, place.sphere, member_id, after)
+                page, after = await self._read(_page, place, member_id, after)
                 for message in page:
                     yield _line("message", message)
 
@@ -143,10 +143,16 @@ class Own:
             return await self._holdings.database.read(ask, *args, **kwargs)
 
 
+def _timelines(tx: Transaction, member_id: str) -> list[str]:
+    """Return the spheres, then the threads, in which something is theirs."""
+    inside = [place.sphere for place in exports.places(tx, member_id)]
+    return inside + [one.thread for one in exports.conversations(tx, member_id)]
+
+
 def _page(
-    tx: Transaction, sphere: str, member_id: str, after: int
-) -> tuple[list[exports.Message], int | None]:
-    return exports.messages(tx, sphere, member_id, after=after, limit=PAGE)
+    tx: Transaction, timeline: str, member_id: str, after: int
+) -> tuple[list[exports.Message | exports.PrivateMessage], int | None]:
+    return exports.messages(tx, timeline, member_id, after=after, limit=PAGE)
 
 
 def _own(tx: Transaction, member_id: str) -> list[tuple[str, Any]]:
@@ -159,6 +165,7 @@ def _own(tx: Transaction, member_id: str) -> list[tuple[str, Any]]:
         *(("profile", one) for one in profiles.own(tx, member_id)),
         *(("session", _device(one)) for one in sessions.of_member(tx, member_id)),
         *(("sphere", one) for one in exports.places(tx, member_id)),
+        *(("thread", one) for one in exports.conversations(tx, member_id)),
         *(("connector", one) for one in exports.bots(tx, member_id)),
         *(("request", one) for one in exports.asked(tx, member_id)),
     ]

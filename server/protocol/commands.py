@@ -24,15 +24,23 @@ from server.protocol.scalars import (
     History,
     MemberId,
     Name,
+    Others,
+    Private,
     ProfileField,
     RequestId,
     Revision,
+    Scheme,
+    Sealed,
     Seq,
     SessionId,
     SphereId,
+    ThreadId,
     Token,
     Visibility,
 )
+
+#: The scheme of private messages that no key seals end to end.
+PLAIN = "plain"
 
 
 class Command(
@@ -63,33 +71,39 @@ class ListSpheres(Command, frozen=True, tag="list"):
 
 
 class Subscribe(Command, frozen=True, tag="subscribe"):
-    """Receive the events of a sphere from now on.
+    """Receive the events of a sphere, or of a private ``thread`` of it, from now on.
 
     ``after`` is the last seq that this client holds, when it holds any: the reply then says what
     to forget before anything is replayed. Fill the gap up to ``head`` with ``history``.
     """
 
     sphere: SphereId
+    thread: ThreadId | None = None
     after: Seq | None = None
 
 
 class Unsubscribe(Command, frozen=True, tag="unsubscribe"):
-    """Stop receiving the events of a sphere on this connection."""
+    """Stop receiving the events of a sphere, or of a thread of it, on this connection."""
 
     sphere: SphereId
+    thread: ThreadId | None = None
 
 
 class Post(Command, frozen=True, tag="post"):
-    """Share a message in a sphere.
+    """Share a message in a sphere, or privately in a ``thread`` of it.
 
     ``revision`` is that of the destination which the sender was shown. ``client_id`` makes the
-    post idempotent: sent again, it answers with the first one's seq.
+    post idempotent: sent again, it answers with the first one's seq. To the whole sphere send
+    ``body``; to a thread ``sealed``, and its ``scheme``.
     """
 
     sphere: SphereId
     revision: Revision
     client_id: ClientId
-    body: Body
+    thread: ThreadId | None = None
+    body: Body | None = None
+    sealed: Sealed | None = None
+    scheme: Scheme = PLAIN
 
 
 class GetHistory(Command, frozen=True, tag="history"):
@@ -100,6 +114,7 @@ class GetHistory(Command, frozen=True, tag="history"):
     """
 
     sphere: SphereId
+    thread: ThreadId | None = None
     after: Seq | None = None
     before: Seq | None = None
     limit: Annotated[int, Meta(ge=1, le=PAGE_EVENTS_MAX)] = 100
@@ -160,9 +175,13 @@ class Join(Command, frozen=True, tag="join"):
 
 
 class Leave(Command, frozen=True, tag="leave"):
-    """Leave a sphere: everything that I wrote there is erased, unless I bequeathed it."""
+    """Leave a sphere: everything that I wrote there is erased, unless I bequeathed it.
+
+    With ``thread``, leave that thread alone, on the same terms.
+    """
 
     sphere: SphereId
+    thread: ThreadId | None = None
 
 
 class Remove(Command, frozen=True, tag="remove"):
@@ -302,6 +321,31 @@ class GetJournal(Command, frozen=True, tag="journal"):
     limit: Annotated[int, Meta(ge=1, le=PAGE_EVENTS_MAX)] = 100
 
 
+class Converse(Command, frozen=True, tag="converse"):
+    """Talk privately to members of a sphere: they and I, and never anybody else.
+
+    The thread of exactly these is the answer, if there is one that nobody left; otherwise it
+    begins. ``revision`` is that of the sphere which I was shown.
+    """
+
+    sphere: SphereId
+    revision: Revision
+    members: Others
+
+
+class Prefer(Command, frozen=True, tag="prefer"):
+    """Say how I want it, everywhere or in one ``sphere``; what is left out stays as it is.
+
+    ``private``: whether I am there for new private threads. In a sphere, ``thread`` is where my
+    messages go unless I choose otherwise, on all my devices; ``whole`` makes it the sphere again.
+    """
+
+    sphere: SphereId | None = None
+    private: Private | None = None
+    thread: ThreadId | None = None
+    whole: bool = False
+
+
 class ListSessions(Command, frozen=True, tag="sessions"):
     """List the devices that I am signed in with, in this organisation."""
 
@@ -346,4 +390,6 @@ AnyCommand = (
     | Uninvite
     | StepDown
     | GetJournal
+    | Converse
+    | Prefer
 )

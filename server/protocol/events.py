@@ -22,12 +22,21 @@ from server.protocol.scalars import (
     Milliseconds,
     Name,
     Parting,
+    Private,
     Revision,
+    Scheme,
+    Sealed,
     Seq,
     SphereId,
     ThreadId,
 )
-from server.protocol.views import ConnectorView, InvitationView, MemberView, SphereView
+from server.protocol.views import (
+    ConnectorView,
+    InvitationView,
+    MemberView,
+    SphereView,
+    ThreadView,
+)
 
 
 class TimelineEvent(
@@ -157,6 +166,21 @@ class ConnectorRevoked(TimelineEvent, frozen=True, tag="connector_revoked"):
     by: MemberId
 
 
+class ThreadStarted(TimelineEvent, frozen=True, tag="thread_started"):
+    """A private thread began, between ``members``; nobody ever comes in later."""
+
+    by: MemberId
+    members: list[MemberId]
+
+
+class PrivatePosted(TimelineEvent, frozen=True, tag="private_posted"):
+    """A participant shared a message in a private thread; the server did not look at it."""
+
+    author: MemberId
+    scheme: Scheme
+    sealed: Sealed
+
+
 class Erased(TimelineEvent, frozen=True, tag="erased"):
     """Something was here that is erased, or not for me: its place keeps ``seq`` unbroken."""
 
@@ -176,6 +200,8 @@ AnyTimelineEvent = (
     | ConnectorRevoked
     | Erased
     | AdministratorSteppedDown
+    | ThreadStarted
+    | PrivatePosted
 )
 
 
@@ -211,4 +237,27 @@ class Asked(Notice, frozen=True, tag="asked"):
     name: Name
 
 
-AnyNotice = SphereAdded | SphereForgotten | Invited | Asked
+class ThreadAdded(Notice, frozen=True, tag="thread_added"):
+    """I take part in this private thread, which began just now."""
+
+    thread: ThreadView
+
+
+class ThreadForgotten(Notice, frozen=True, tag="thread_forgotten"):
+    """Forget this thread and everything of it: I left it."""
+
+    sphere: SphereId
+    thread: ThreadId
+
+
+class Preferred(Notice, frozen=True, tag="preferred"):
+    """What I prefer, everywhere or in one ``sphere``, is now this."""
+
+    sphere: SphereId | None
+    private: Private
+    default_thread: ThreadId | None
+
+
+AnyNotice = (
+    SphereAdded | SphereForgotten | Invited | Asked | ThreadAdded | ThreadForgotten | Preferred
+)

@@ -14,6 +14,7 @@ from server.protocol.scalars import (
     MemberRole,
     Milliseconds,
     Name,
+    Private,
     RequestId,
     Seq,
 )
@@ -34,6 +35,7 @@ from server.protocol.views import (
     SessionView,
     SphereName,
     SphereView,
+    ThreadView,
     View,
 )
 
@@ -80,11 +82,16 @@ class Welcome(Reply, frozen=True, tag="welcome"):
 
 
 class Spheres(Reply, frozen=True, tag="spheres"):
-    """My spheres, my invitations, and those that show themselves: to join, or to ask in."""
+    """My spheres, my invitations, those that show themselves, and my private threads.
+
+    ``private`` is what I prefer where a sphere says ``usual``.
+    """
 
     spheres: list[SphereView]
     invitations: list[InvitationView]
     open: list[OpenSphere]
+    threads: list[ThreadView]
+    private: Private
 
 
 class Subscribed(Reply, frozen=True, tag="subscribed"):
@@ -171,6 +178,24 @@ class Directory(Reply, frozen=True, tag="directory"):
     more: bool
 
 
+class Conversing(Reply, frozen=True, tag="conversing"):
+    """The private thread between those who were named and myself."""
+
+    thread: ThreadView
+
+
+class Listening(Reply, frozen=True, tag="listening"):
+    """The thread as it is at ``thread.head``; every later event follows.
+
+    ``purges`` come first, as in ``subscribed``. ``former`` are those who left their messages here
+    under their name, and are in the sphere no more.
+    """
+
+    purges: list[Purge]
+    thread: ThreadView
+    former: list[FormerMember]
+
+
 class Sessions(Reply, frozen=True, tag="sessions"):
     """The devices that I am signed in with, the latest first."""
 
@@ -210,4 +235,6 @@ AnyReply = (
     | Sessions
     | Requests
     | Journal
+    | Conversing
+    | Listening
 )

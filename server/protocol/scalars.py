@@ -17,6 +17,10 @@ from msgspec import Meta
 FRAME_BYTES_MAX = 65_536
 #: Longest message body, in characters: 16,000 four-byte characters still fit in one frame.
 BODY_CHARS_MAX = 16_000
+#: Longest body of a private message, in bytes: in the base64 of JSON it still fits in one frame.
+SEALED_BYTES_MAX = 48_000
+#: Most participants of a private thread, its founder among them: beyond, found a sphere.
+THREAD_MEMBERS_MAX = 32
 #: Longest name of a sphere, member or connector, in characters: one line of a phone's screen.
 NAME_CHARS_MAX = 80
 #: Longest value of a field of a profile, in characters: a paragraph about oneself.
@@ -54,6 +58,29 @@ Seq = Annotated[int, Meta(ge=0, le=2**53 - 1, description="position on a timelin
 Revision = Annotated[int, Meta(ge=1, le=2**53 - 1, description="a sphere's revision")]
 Milliseconds = Annotated[int, Meta(ge=0, description="milliseconds, UTC since 1970 when a date")]
 Body = Annotated[str, Meta(min_length=1, max_length=BODY_CHARS_MAX, description="text")]
+Sealed = Annotated[
+    bytes,
+    Meta(
+        min_length=1,
+        max_length=SEALED_BYTES_MAX,
+        description="what the server does not look at; in JSON, base64",
+    ),
+]
+Scheme = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9.-]{0,31}\Z",
+        description="how a private message is sealed; `plain` is UTF-8 text that nothing seals",
+    ),
+]
+Others = Annotated[
+    list[MemberId],
+    Meta(
+        min_length=1,
+        max_length=THREAD_MEMBERS_MAX - 1,
+        description="members of a sphere, none of them twice",
+    ),
+]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX, description="one line")]
 FieldText = Annotated[
     str, Meta(min_length=1, max_length=FIELD_CHARS_MAX, description="text of a profile")
@@ -107,6 +134,14 @@ class Parting(StrEnum):
 
     LEFT = "left"
     REMOVED = "removed"
+
+
+class Private(StrEnum):
+    """Whether somebody is there for new private threads."""
+
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    USUAL = "usual"  #: in one sphere: as in the organisation at large
 
 
 class ProfileField(StrEnum):

@@ -16,12 +16,14 @@ from server.protocol.scalars import (
     MemberId,
     Milliseconds,
     Name,
+    Private,
     ProfileField,
     Revision,
     Seq,
     SessionId,
     SphereId,
     SphereRole,
+    ThreadId,
     Visibility,
 )
 
@@ -40,7 +42,7 @@ class Destination(View, frozen=True):
     revision: Revision
 
 
-class SphereView(Destination, frozen=True):
+class SphereView(Destination, frozen=True, omit_defaults=True):
     """A sphere that I am in."""
 
     listed: bool  #: false: invisible to anyone outside it
@@ -48,6 +50,18 @@ class SphereView(Destination, frozen=True):
     entered: bool  #: true: I am inside as a manager who entered
     horizon: Seq  #: the first seq that I may see
     head: Seq  #: the last seq of the timeline
+    private: Private = Private.USUAL  #: whether I am there for new private threads here
+    default_thread: ThreadId | None = None  #: where my messages go first; null: to the sphere
+
+
+class ThreadView(View, frozen=True):
+    """A private thread that I take part in."""
+
+    thread: ThreadId
+    sphere: SphereId
+    members: list[MemberId]  #: who takes part now, myself among them
+    started_by: MemberId
+    head: Seq  #: the last seq of its timeline
 
 
 class OpenSphere(View, frozen=True):
@@ -167,8 +181,8 @@ class SphereName(View, frozen=True):
     name: Name
 
 
-class Certificate(View, frozen=True):
-    """What a departure cleared, for the one who left."""
+class Certificate(View, frozen=True, omit_defaults=True):
+    """What a departure cleared, for the one who left; private threads are counted in."""
 
     sphere: SphereId
     member: MemberId
@@ -176,3 +190,4 @@ class Certificate(View, frozen=True):
     messages_erased: int
     messages_kept: int
     connectors_revoked: int
+    thread: ThreadId | None = None  #: the thread that was left, when it was that alone

@@ -21,7 +21,7 @@ from server.protocol.codec import COMMANDS, CONNECTOR_COMMANDS, JSON, MSGPACK
 from server.settings import Settings
 from tests.docs.examples import Block, blocks, protocol, section
 from tools.pages import MARKER
-from tools.pairs import REPLIES
+from tools.pairs import IN_THREAD, REPLIES
 from tools.shapes import tag_of
 
 PROSE, _, REFERENCE = protocol().partition(MARKER)
@@ -115,7 +115,8 @@ def test_the_prose_says_what_to_do_about_every_error(code: str) -> None:
 
 def test_every_command_has_a_reply() -> None:
     assert set(REPLIES) == set(get_args(commands.AnyCommand))
-    assert set(REPLIES.values()) == set(get_args(replies.AnyReply)) - {replies.Error}
+    answers = {*REPLIES.values(), *IN_THREAD.values()}
+    assert answers == set(get_args(replies.AnyReply)) - {replies.Error}
 
 
 @pytest.mark.parametrize("block", EXAMPLES, ids=lambda block: block.text[:40])

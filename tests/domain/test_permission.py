@@ -37,6 +37,9 @@ be inside                     | no     | no     | no     | ok     | ok          
 administer                    | no     | no     | no     | may not| ok           | ok
 post, as shown                | no     | no     | no     | ok     | ok           | ok
 post, stale                   | no     | no     | no     | stale  | stale        | stale
+converse, as shown            | no     | no     | no     | ok     | ok           | ok
+converse, stale               | no     | no     | no     | stale  | stale        | stale
+converse with an outsider     | no     | no     | no     | no     | no           | no
 configure, as shown           | no     | no     | no     | may not| ok           | ok
 configure, stale              | no     | no     | no     | may not| stale        | stale
 decline                       | no     | no     | ok     | no     | no           | no
@@ -185,6 +188,18 @@ ROWS: dict[str, tuple[Operation, Callable[[Setting], bool]]] = {
     "administer": (lambda one: permission.check_administrator(one.standing), lambda _: True),
     "post, as shown": (lambda one: permission.check_post(one.standing, SHOWN), lambda _: True),
     "post, stale": (lambda one: permission.check_post(one.standing, STALE), lambda _: True),
+    "converse, as shown": (
+        lambda one: permission.check_converse(one.standing, SHOWN, [_stay(OTHER, "entered")]),
+        lambda _: True,
+    ),
+    "converse, stale": (
+        lambda one: permission.check_converse(one.standing, STALE, [None]),
+        lambda _: True,
+    ),
+    "converse with an outsider": (
+        lambda one: permission.check_converse(one.standing, SHOWN, [_stay(OTHER, "member"), None]),
+        lambda _: True,
+    ),
     "configure, as shown": (
         lambda one: permission.check_configure(one.standing, SHOWN),
         lambda _: True,
@@ -316,6 +331,40 @@ def test_a_stale_destination_comes_with_the_present_one() -> None:
             "history": one.sphere.history,
             "revision": SHOWN,
         }
+
+
+def test_a_thread_goes_by_the_revision_of_its_sphere_and_a_stale_one_shows_that_sphere() -> None:
+    one = next(one for one in _settings("member") if one.sphere.audience is Audience.PUBLIC)
+    standing = one.standing
+    assert standing is not None
+    thread = msgspec.structs.replace(
+        one.sphere, id="t" * 26, audience=Audience.CLOSED, revision=STALE, parent=one.sphere.id
+    )
+    private = msgspec.structs.replace(standing, sphere=thread, home=one.sphere)
+
+    refusal = _answer(lambda _: permission.check_post(private, STALE), one)
+
+    assert permission.check_post(private, SHOWN).member == ME
+    assert refusal is not None
+    assert refusal.destination == permission.destination(one.sphere)
+
+
+@pytest.mark.parametrize(
+    ("others", "code"),
+    [
+        ([OTHER], None),
+        ([OTHER, "q" * 26], None),
+        ([ME], "invalid_field"),
+        ([OTHER, ME], "invalid_field"),
+        ([OTHER, OTHER], "invalid_field"),
+    ],
+)
+def test_one_converses_with_others_each_named_once(others: list[str], code: str | None) -> None:
+    one = next(_settings("member"))
+
+    refusal = _answer(lambda _: permission.check_others(ME, others), one)
+
+    assert (refusal.code if refusal else None) == code
 
 
 @pytest.mark.parametrize("revision", [0, SHOWN - 1, SHOWN + 1, 10**9])

@@ -95,3 +95,31 @@ async def test_in_a_storm_of_posts_nothing_reaches_whoever_is_out(house: House) 
     assert tally.heard, "the devices were listening before"
     assert tally.late, "the storm went on after the departures"
     assert tally.leaks == 0
+
+
+async def test_after_the_reply_to_leave_nothing_of_its_threads_reaches_any_device(
+    house: House,
+) -> None:
+    acme = await house.organisation()
+    ana, bob = await house.resident(acme, "Ana"), await house.resident(acme, "Bob")
+    sphere = await house.sphere(ana, bob)
+    here, leaver, other = await _subscribed(house, sphere, ana, bob, bob)
+    thread = await here.converse(sphere, bob.id)
+    for person in (leaver, other):
+        await person.call("subscribe", sphere=sphere, thread=thread)
+    for number in range(40):
+        await here.send(
+            "post", sphere=sphere, thread=thread, revision=1, client_id=f"flood-{number:04}",
+            sealed=b"word",
+        )  # fmt: skip
+
+    await leaver.call("leave", sphere=sphere)
+
+    await other.event("sphere_forgotten", sphere=sphere)
+    await here.whisper(sphere, thread, "after")
+    for person, last in ((leaver, "left"), (other, "sphere_forgotten")):
+        await person.settled()
+        told_at = next(n for n, frame in enumerate(person.frames) if frame["type"] == last)
+        assert not [frame for frame in person.frames[told_at + 1 :] if "seq" in frame]
+    for person in (here, leaver, other):
+        await person.close()

@@ -110,3 +110,37 @@ async def test_a_manager_enters_no_sphere_of_another_organisation(house: House) 
         missing = await manager.refusal("enter", sphere="a" * 26)
 
     assert foreign == missing
+
+
+async def test_a_manager_inside_learns_nothing_of_the_private_threads_there(house: House) -> None:
+    acme = await house.organisation()
+    ana, bob = await house.resident(acme, "Ana"), await house.resident(acme, "Bob")
+    sphere = await house.sphere(ana, bob)
+    boss = await house.resident(acme, "Max", MemberRole.MANAGER)
+    async with (
+        await house.person(boss) as manager,
+        await house.person(ana) as one,
+        await house.person(bob) as other,
+    ):
+        await manager.call("enter", sphere=sphere)
+        await manager.call("subscribe", sphere=sphere)
+        thread = await one.converse(sphere, bob.id)
+        await other.call("subscribe", sphere=sphere, thread=thread)
+        await one.whisper(sphere, thread, "between us")
+        await other.event("private_posted", thread=thread)
+
+        answers = [
+            await manager.refusal(kind, sphere=sphere, thread=asked)
+            for kind in ("subscribe", "history", "leave", "unsubscribe")
+            for asked in (thread, "a" * 26)
+        ]
+        overview = await manager.call("oversee")
+        await manager.call("list")
+        await one.call("leave", sphere=sphere, thread=thread)
+        await one.post(sphere, "to all")
+        await manager.event("message_posted", body="to all")
+
+    assert answers == [answers[0]] * len(answers)
+    assert [shown["sphere"] for shown in overview["spheres"]] == [sphere]
+    assert thread not in str(manager.frames)
+    assert [event["seq"] for event in manager.heard(sphere)] == [4]

@@ -26,7 +26,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
     return _of(shape.type_info(kind))
 
 
-def _of(info: shape.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911  # one a shape
+def _of(info: shape.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911  # one a shape
     match info:
         case shape.Metadata():
             return _of(info.type)
@@ -43,10 +43,12 @@ def _of(info: shape.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911  # one a s
             return st.integers(-INTEGER_MAX if info.ge is None else info.ge, most)
         case shape.StrType():
             return _text(info)
+        case shape.BytesType():
+            return st.binary(min_size=info.min_length or 0, max_size=300)
         case shape.EnumType():
             return st.sampled_from(list(info.cls))
         case shape.ListType():
-            return st.lists(_of(info.item_type), max_size=3)
+            return st.lists(_of(info.item_type), min_size=info.min_length or 0, max_size=3)
     raise NotImplementedError(f"the wire has learned a new shape: {info}")
 
 

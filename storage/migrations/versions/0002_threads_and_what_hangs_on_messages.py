@@ -45,6 +45,7 @@ def _people() -> None:
 def _threads() -> None:
     op.add_column("sphere", sa.Column("parent", sa.String(length=26)))
     op.create_index("ix_sphere_parent", "sphere", ["parent"])
+    op.create_index("ix_author_key_author", "author_key", ["author"])
     op.add_column(
         "stay", sa.Column("read_seq", sa.BigInteger(), server_default=_ZERO, nullable=False)
     )
