@@ -38,7 +38,10 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._events = Counter(
-            "cloison_events", "Timeline events published.", ["type"], registry=self.registry
+            "cloison_events",
+            "Timeline events of spheres published.",
+            ["type"],
+            registry=self.registry,
         )
         self._responses = Counter(
             "cloison_http_responses", "HTTP answers.", ["status"], registry=self.registry
@@ -61,9 +64,10 @@ class Metrics:
         Gauge(f"cloison_{name}", text, registry=self.registry).set_function(read)
 
     def heard(self, publication: Publication) -> None:
-        """Count what was published; the broker calls this."""
+        """Count what was published, but in private threads; the broker calls this."""
         for entry in publication.entries:
-            self._events.labels(str(entry.event.__struct_config__.tag)).inc()
+            if entry.event.thread is None:
+                self._events.labels(str(entry.event.__struct_config__.tag)).inc()
 
     def answered(self, status: int) -> None:
         """Count an HTTP answer."""
