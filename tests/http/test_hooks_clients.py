@@ -137,7 +137,7 @@ async def test_apprise_notifies_through_its_own_services(place: Place) -> None:
     posts = await place.posts()
     assert (code, refused) == (0, 1)
     assert {post["body"] for post in posts} == {"Backup\nAll done."}
-    labels = sorted(post["label"] or "" for post in posts)
+    labels = sorted(post.get("label") or "" for post in posts)
     assert labels == ["", "", "Apprise", "Nightly"]
 
 
