@@ -135,10 +135,12 @@ async def test_a_thread_that_somebody_left_is_not_found_again_by_those_who_staye
     async with cast(house) as all_:
         ana, bob, carol = all_.ana, all_.bob, all_.carol
         three = await ana.converse(all_.sphere, bob.me, carol.me)
-        await carol.call("leave", sphere=all_.sphere, thread=three)
+        await bob.call("leave", sphere=all_.sphere, thread=three)
+        rest = await ana.converse(all_.sphere, carol.me)
         two = await ana.converse(all_.sphere, bob.me)
         anew = await ana.converse(all_.sphere, bob.me, carol.me)
 
+    assert rest != three
     assert two == all_.thread
     assert anew not in {two, three}
 
