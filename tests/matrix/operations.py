@@ -40,6 +40,10 @@ FIELDS: Final[Mapping[str, dict[str, Any]]] = {
     "ask": {},
     "requests": {},
     "refuse": {"member": NOBODY},
+    "converse": {"revision": 1, "members": ["{third}"]},
+    "converse, stale": {"revision": 9, "members": ["{third}"]},
+    "converse, nobody": {"revision": 1, "members": [NOBODY]},
+    "prefer": {"private": "decline"},
     "leave": {},
     "remove": {"member": "{third}"},
     "remove, nobody": {"member": NOBODY},
@@ -83,7 +87,7 @@ def _post(tx: Transaction, request: Request[commands.Post]) -> object:
         author=request.member.id,
         revision=asked.revision,
         client_id=asked.client_id,
-        body=asked.body,
+        body=asked.body or "",
     )
     (result,) = commit_posts(tx, [draft], request.now)
     if isinstance(result, errors.Refusal):
@@ -105,10 +109,13 @@ ACTS: Final[Mapping[type[commands.Command], Act]] = {**READS, **WRITES, **INSIDE
 def fields_of(operation: str, names: Mapping[str, str]) -> dict[str, Any]:
     """Return the fields of an operation beside ``sphere``, with these names in their places."""
     known = {"{fresh}": secrets.token_hex(8)} | {f"{{{key}}}": names[key] for key in names}
-    return {
-        key: known.get(value, value) if isinstance(value, str) else value
-        for key, value in FIELDS[operation].items()
-    }
+
+    def named(value: Any) -> Any:
+        if isinstance(value, list):
+            return [named(one) for one in value]
+        return known.get(value, value) if isinstance(value, str) else value
+
+    return {key: named(value) for key, value in FIELDS[operation].items()}
 
 
 def command(operation: str, sphere: str, names: Mapping[str, str]) -> commands.Command:

@@ -55,6 +55,10 @@ ask                      | V    |  -       -      -    -    -       -     -     
 ask                      | MG   |  ?       ?      j    .    j       .     ?      =      =     =
 requests                 | VMG  |  ?       ?      ?    ?    ?       ?     ?      -      .     .
 refuse                   | VMG  |  ?       ?      ?    ?    ?       ?     ?      -      .     .
+converse                 | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
+converse, stale          | VMG  |  ?       ?      ?    ?    ?       ?     ?      s      s     s
+converse, nobody         | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
+prefer                   | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
 leave                    | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
 remove                   | VMG  |  ?       ?      ?    ?    ?       ?     ?      -      .     .
 remove, nobody           | VMG  |  ?       ?      ?    ?    ?       ?     ?      -      ?     ?
