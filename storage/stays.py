@@ -136,7 +136,10 @@ def roster(tx: Transaction, sphere_id: str) -> dict[str, Seat]:
 
 
 def former(tx: Transaction, sphere_id: str, viewer: Stay) -> list[FormerMember]:
-    """Return who left and bequeathed under their name something that ``viewer`` may see."""
+    """Return who left and bequeathed under their name something that ``viewer`` may see.
+
+    The name is the one that they had when they left.
+    """
     rows = tx.execute(
         _former(entered=viewer.entered), {"of_sphere": sphere_id, "horizon": viewer.horizon}
     )
@@ -154,12 +157,12 @@ def _former(*, entered: bool) -> Select[tuple[str, str]]:
         seen_by(entered=entered),
     )
     return (
-        select(bequest.c.member, member.c.name)
-        .join(member, member.c.id == bequest.c.member)
+        select(bequest.c.member, bequest.c.name)
         .outerjoin(stay, and_(stay.c.sphere == here, stay.c.member == bequest.c.member))
         .where(
             bequest.c.sphere == here,
             bequest.c.form == Bequest.NAMED,
+            bequest.c.name.is_not(None),
             stay.c.member.is_(None),
             visible,
         )
@@ -173,6 +176,19 @@ def bequeath(tx: Transaction, sphere_id: str, member_id: str, form: Bequest) -> 
         insert(bequest)
         .values(sphere=sphere_id, member=member_id, form=form)
         .on_conflict_do_update(index_elements=["sphere", "member"], set_={"form": form})
+    )
+
+
+def sign_bequest(tx: Transaction, sphere_id: str, member_id: str, *, named: bool) -> None:
+    """Put the leaver's present name under what they leave behind; or none, if it is not named.
+
+    Whoever stays behind must not learn of a later name, which would link the two.
+    """
+    present = select(member.c.name).where(member.c.id == member_id).scalar_subquery()
+    tx.execute(
+        update(bequest)
+        .where(bequest.c.sphere == sphere_id, bequest.c.member == member_id)
+        .values(name=present if named else None)
     )
 
 

@@ -111,6 +111,8 @@ def depart(tx: Transaction, sphere: Sphere, stay: Stay, how: Parting, now: int) 
     cleared = together([private.cleared, clear(tx, sphere, stay, fate, how, now)])
     if fate is Bequest.NONE:
         stays.forget_bequest(tx, sphere.id, stay.member)
+    else:
+        stays.sign_bequest(tx, sphere.id, stay.member, named=fate is Bequest.NAMED)
     erased, saved, entries = cleared.erased, cleared.kept, cleared.entries
     if heir is not None:
         entries += (_succeed(tx, sphere, heir, now),)

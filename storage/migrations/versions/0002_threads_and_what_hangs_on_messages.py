@@ -37,7 +37,8 @@ def _people() -> None:
     op.add_column("bequest", sa.Column("name", sa.String(length=80)))
     op.execute(
         "UPDATE bequest SET name = (SELECT member.name FROM member WHERE member.id = bequest.member)"
-        " WHERE NOT EXISTS (SELECT 1 FROM stay WHERE stay.sphere = bequest.sphere"
+        " WHERE form = 'named'"
+        " AND NOT EXISTS (SELECT 1 FROM stay WHERE stay.sphere = bequest.sphere"
         " AND stay.member = bequest.member)"
     )
 
