@@ -18,6 +18,7 @@ from sqlalchemy import (
     delete,
     exists,
     insert,
+    or_,
     select,
     update,
 )
@@ -96,9 +97,15 @@ def get(tx: Transaction, sphere_id: str) -> Sphere | None:
 
 
 def standing(tx: Transaction, sphere_id: str, member_id: str) -> Standing | None:
-    """Return what a member is to a sphere of their organisation, or None if it has no such one."""
+    """Return what a member is to a sphere of their organisation, or None if it has no such one.
+
+    None, too, of a sphere that shows itself to no outsider, to a member who has nothing to do with
+    it: the store reads and hands out the same for it as for no sphere at all, and takes as long.
+    """
     row = tx.execute(_STANDING, {"sphere": sphere_id, "member": member_id}).one_or_none()
-    return None if row is None or row.disabled else as_standing(row, member_id)
+    if row is None or row[0] is None or row.disabled:
+        return None
+    return as_standing(row, member_id)
 
 
 def as_standing(row: Any, member_id: str) -> Standing:
@@ -208,22 +215,26 @@ def _inside(member_id: str, row: Any) -> Stay:
     )
 
 
+def _facts(columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    return select(
+        *columns,
+        member.c.name.label("member_name"),
+        member.c.role.label("member_role"),
+        member.c.disabled,
+        stay.c.role.label("stay_role"),
+        stay.c.entered,
+        stay.c.horizon,
+        bequest.c.form,
+        *PREFERENCES,
+        invitation.c.member.is_not(None).label("invited"),
+    )
+
+
 def standings(columns: Sequence[ColumnElement[Any]] = SPHERE) -> Select[Any]:
     """Return what the member of a bound id is to spheres, whose columns may be said otherwise."""
     who: Any = bindparam("member")
     return (
-        select(
-            *columns,
-            member.c.name.label("member_name"),
-            member.c.role.label("member_role"),
-            member.c.disabled,
-            stay.c.role.label("stay_role"),
-            stay.c.entered,
-            stay.c.horizon,
-            bequest.c.form,
-            *PREFERENCES,
-            invitation.c.member.is_not(None).label("invited"),
-        )
+        _facts(columns)
         .select_from(sphere)
         .join(member, and_(member.c.organisation == sphere.c.organisation, member.c.id == who))
         .outerjoin(stay, and_(stay.c.sphere == sphere.c.id, stay.c.member == who))
@@ -232,4 +243,38 @@ def standings(columns: Sequence[ColumnElement[Any]] = SPHERE) -> Select[Any]:
     )
 
 
-_STANDING = standings().where(sphere.c.id == bindparam("sphere"), sphere.c.parent.is_(None))
+def _level() -> Select[Any]:
+    """Return the standing of a bound member towards a bound sphere: one row, whatever is bound.
+
+    It starts from the member, and what they are to the sphere is looked up by its id before the
+    sphere itself, so that an id which names nothing takes the same steps. The columns of a sphere
+    that is not for this member are null.
+    """
+    where: Any = bindparam("sphere")
+    concerned = or_(
+        sphere.c.listed,
+        stay.c.horizon.is_not(None),
+        invitation.c.member.is_not(None),
+        bequest.c.form.is_not(None),
+        member.c.role == MemberRole.MANAGER.value,
+    )
+    here = and_(
+        sphere.c.id == where,
+        sphere.c.organisation == member.c.organisation,
+        sphere.c.parent.is_(None),
+        concerned,
+    )
+    return (
+        _facts(SPHERE)
+        .select_from(member)
+        .outerjoin(stay, and_(stay.c.sphere == where, stay.c.member == member.c.id))
+        .outerjoin(bequest, and_(bequest.c.sphere == where, bequest.c.member == member.c.id))
+        .outerjoin(
+            invitation, and_(invitation.c.sphere == where, invitation.c.member == member.c.id)
+        )
+        .outerjoin(sphere, here)
+        .where(member.c.id == bindparam("member"))
+    )
+
+
+_STANDING = _level()
