@@ -1,7 +1,8 @@
 """Admission: from an invitation to a membership, of a new account or of one that there is.
 
 The token and the address that it names prove who was invited; if the address has an account, its
-password must be proved too, and must satisfy the organisation that is joined. Invariant: an
+password must be proved too, then its second factor if there is one, and the password must satisfy
+the organisation that is joined. Invariant: an
 invitation is used up in the transaction that makes the member, and whoever lacks it learns nothing
 about any address.
 """
@@ -14,12 +15,22 @@ from server import errors
 from server.auth import tokens
 from server.auth.change_password import new_hash
 from server.auth.passwords import Passwords
+from server.auth.second_factor import check_code
 from server.auth.throttle import Throttle
 from server.domain.naming import check_address, check_name
 from server.domain.permission import check_administrator
 from server.domain.policy import PasswordPolicy, check_password, strictest
 from server.protocol.scalars import MemberRole
-from storage import accounts, admissions, invitations, members, organisations, spheres, stays
+from storage import (
+    accounts,
+    admissions,
+    invitations,
+    members,
+    organisations,
+    second_factors,
+    spheres,
+    stays,
+)
 from storage.accounts import Account
 from storage.admissions import Admission
 from storage.database import Database, Transaction
@@ -32,11 +43,23 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     name: str
     password: str
+    code: str | None = None  #: of the account's second factor, where there is one
     source: str | None = None
 
     def __repr__(self) -> str:
         """Hide all of it."""
         return "<Acceptance>"
+
+
+class _Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """What is stored of a password, and which code was shown with it. It does not print."""
+
+    password_hash: str
+    used: int | bytes | None = None
+
+    def __repr__(self) -> str:
+        """Hide all of it."""
+        return "<_Proof>"
 
 
 class _Invited(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,18 +88,19 @@ class Admitter:
     async def admit(self, acceptance: Acceptance, now: int) -> str:
         """Make the invited a member; return the organisation's handle.
 
-        Raises InvitationRefused, PasswordRefused, InvalidField, Conflict, TooFast, Busy.
+        Raises InvitationRefused, SecondFactorNeeded, SecondFactorRefused, PasswordRefused,
+        InvalidField, Conflict, TooFast, Busy.
         """
         check_address(acceptance.address)
         check_name(acceptance.name)
         attempt = self._throttle.admit(acceptance.address, acceptance.source)
         try:
             invited = await self._database.read(_invited, acceptance, now)
-            password_hash = await self._proved(acceptance, invited)
+            proof = await self._proved(acceptance, invited, now)
             handle = await self._database.write(
-                _store, acceptance, invited, password_hash, now, self._invitations_max
+                _store, acceptance, invited, proof, now, self._invitations_max
             )
-        except errors.InvitationRefused:
+        except (errors.InvitationRefused, errors.SecondFactorRefused):
             self._throttle.failed(attempt)
             raise
         except errors.Refusal:
@@ -85,17 +109,23 @@ class Admitter:
         self._throttle.succeeded(attempt)
         return handle
 
-    async def _proved(self, acceptance: Acceptance, invited: _Invited) -> str:
-        """Return the hash to store: of a new password, or of the one that was proved."""
+    async def _proved(self, acceptance: Acceptance, invited: _Invited, now: int) -> _Proof:
+        """Prove an account's password, then its code; or hash a new password."""
         password = acceptance.password
         if invited.account is None:
             personal = [acceptance.address, acceptance.address.partition("@")[0]]
             personal += [acceptance.name, *acceptance.name.split()]
-            return await new_hash(self._passwords, password, invited.policy, personal=personal)
-        if not await self._passwords.verify(invited.account.password_hash, password):
+            return _Proof(
+                password_hash=await new_hash(
+                    self._passwords, password, invited.policy, personal=personal
+                )
+            )
+        known = invited.account
+        if not await self._passwords.verify(known.password_hash, password):
             raise errors.InvitationRefused
+        used = await check_code(self._database, known.id, acceptance.code, now)
         check_password(password, invited.policy)
-        return invited.account.password_hash
+        return _Proof(password_hash=known.password_hash, used=used)
 
 
 def _invited(tx: Transaction, acceptance: Acceptance, now: int) -> _Invited:
@@ -125,7 +155,7 @@ def _store(
     tx: Transaction,
     acceptance: Acceptance,
     invited: _Invited,
-    password_hash: str,
+    proof: _Proof,
     now: int,
     invitations_max: int,
 ) -> str:
@@ -134,8 +164,9 @@ def _store(
     _check_unchanged(account, invited.account)
     if account is None:
         account = accounts.create(
-            tx, address=acceptance.address, password_hash=password_hash, now=now
+            tx, address=acceptance.address, password_hash=proof.password_hash, now=now
         )
+    second_factors.use(tx, account.id, proof.used)
     member_id = _member(tx, admission, account.id, acceptance.name, now)
     admissions.use(tx, tokens.digest(acceptance.invitation))
     if admission.sphere is not None and stays.one(tx, admission.sphere, member_id) is None:

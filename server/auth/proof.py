@@ -12,7 +12,7 @@ import msgspec
 
 from server import errors
 from server.auth.passwords import Passwords
-from server.auth.second_factor import matching
+from server.auth.second_factor import check_code
 from server.auth.throttle import Attempt, Throttle
 from server.clock import Clock
 from storage import accounts, second_factors
@@ -72,18 +72,14 @@ class Prover:
         self, attempt: Attempt, found: Credential, code: str | None
     ) -> int | bytes | None:
         """Return which code of the second factor was shown; None where there is no factor."""
-        factor = await self._database.read(second_factors.of_account, found.id)
-        if factor is None or not factor.confirmed:
-            return None
-        if code is None:
-            self._throttle.not_tried(attempt)
-            raise errors.SecondFactorNeeded
-        used = matching(factor, code, self._clock.now())
-        if used is None:
+        try:
+            return await check_code(self._database, found.id, code, self._clock.now())
+        except errors.SecondFactorRefused:
             self._throttle.failed(attempt)
-            await self._database.write(second_factors.failed, found.id)
-            raise errors.SecondFactorRefused
-        return used
+            raise
+        except errors.Refusal:
+            self._throttle.not_tried(attempt)
+            raise
 
 
 def check_unchanged(tx: Transaction, claim: Claim, proved: Credential) -> None:

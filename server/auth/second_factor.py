@@ -16,7 +16,7 @@ from server import errors
 from server.auth import tokens
 from storage import organisations, second_factors
 from storage.accounts import Credential
-from storage.database import Transaction
+from storage.database import Database, Transaction
 from storage.second_factors import Factor
 
 RECOVERY_CODES = 10
@@ -51,6 +51,25 @@ def matching(factor: Factor, code: str, now: int) -> int | bytes | None:
     if digest in factor.recovery:
         return digest
     return None if factor.exhausted else step_of(factor, code, now)
+
+
+async def check_code(
+    database: Database, account: str, code: str | None, now: int
+) -> int | bytes | None:
+    """Return which code of an account's second factor was shown; None where there is no factor.
+
+    Only for who has proved the password. Raises SecondFactorNeeded, SecondFactorRefused.
+    """
+    factor = await database.read(second_factors.of_account, account)
+    if factor is None or not factor.confirmed:
+        return None
+    if code is None:
+        raise errors.SecondFactorNeeded
+    used = matching(factor, code, now)
+    if used is None:
+        await database.write(second_factors.failed, account)
+        raise errors.SecondFactorRefused
+    return used
 
 
 def step_of(factor: Factor, code: str, now: int) -> int | None:

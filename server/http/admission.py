@@ -15,7 +15,7 @@ from starlette.responses import Response
 from server.auth.accounts import Accounts
 from server.auth.admission import Acceptance
 from server.auth.presented import check_origin
-from server.http.accounts import Handle, Password
+from server.http.accounts import Code, Handle, Password
 from server.http.body import decode, read_body
 from server.protocol.scalars import Address, Name, Token
 
@@ -27,6 +27,7 @@ class Accept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     address: Address
     name: Name
     password: Password
+    code: Code | None = None
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +54,7 @@ class AdmissionEndpoint:
                 address=asked.address,
                 name=asked.name,
                 password=asked.password,
+                code=asked.code,
                 source=None if request.client is None else request.client.host,
             )
         )
