@@ -248,7 +248,8 @@ def _installed(event: Frame, roster: Roster) -> str:
 def _revoked(event: Frame, roster: Roster) -> str:
     bot = roster.connectors.get(event["connector"])
     name = f"the bot {safe_name(bot['name'])}" if bot else "a bot"
-    return f"{_who(roster, event['by'])} revoked {name}"
+    by = "the operator" if event["by"] is None else _who(roster, event["by"])
+    return f"{by} revoked {name}"
 
 
 _WRITERS: Final[dict[str, Writer]] = {

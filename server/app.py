@@ -28,8 +28,9 @@ from server.auth.live import LiveSessions
 from server.auth.passwords import Passwords
 from server.auth.throttle import Throttle
 from server.channels.broker_memory import MemoryBroker
+from server.channels.endings import Endings
 from server.channels.hub import Hub
-from server.channels.outcome import Limits
+from server.channels.outcome import Limits, Publication
 from server.channels.writer import Writer, WriterLimits
 from server.clock import Clock, SystemClock
 from server.domain.pace import Paces
@@ -110,6 +111,7 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
     hub = Hub()
     broker = MemoryBroker()
     broker.listen(hub.deliver)
+    broker.listen(Endings(live, clock).deliver)
     if metrics is not None:
         broker.listen(metrics.heard)
     writer = Writer(database, eraser, broker, clock, _chosen(settings, WriterLimits))
@@ -130,6 +132,7 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
                 failures_per_minute=settings.sign_in_failures_per_minute,
             ),
             live=live,
+            ended=lambda ids: broker.publish(Publication(ended=tuple(ids))),
             invitations_per_sphere_max=settings.invitations_per_sphere_max,
         ),
         deadlines=DeadlineTimer(live, clock),
@@ -238,7 +241,7 @@ def _routes(parts: Parts, people: Connect, bots: Connect) -> list[Route]:
     intake = Intake(parts.database, parts.writer, parts.clock, parts.services.paces)
     bring = Bring(intake, body_bytes_max=settings.http_body_bytes_max)
     own = Own(
-        Holdings(parts.accounts, parts.database, parts.writer, parts.services.live, parts.clock),
+        Holdings(parts.accounts, parts.database, parts.writer, parts.clock),
         origins=settings.origins,
         body_bytes_max=settings.http_body_bytes_max,
     )

@@ -157,6 +157,9 @@ class Settings(BaseSettings):
         1_000,
         "Private threads of one member in one sphere: a list is read whole.",
     )
+    invitations_per_organisation_max: int = _bound(
+        10_000, "Pending invitations to one organisation: a new house moves in at once."
+    )
 
     argon2_memory_kib: int = _bound(
         65_536,

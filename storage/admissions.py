@@ -6,9 +6,10 @@ address that it names, before it expires; nothing here tells whether that addres
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, select
 
 from server.domain.facts import Fact
 from server.protocol.scalars import MemberRole
@@ -18,6 +19,8 @@ from storage.schema import admission as table
 
 #: Admissions of one address to one organisation that stand at one time; the oldest lapses beyond.
 PER_ADDRESS_MAX = 5
+#: The beginning of a digest names an admission: 128 bits, which open nothing.
+ID_BYTES = 16
 
 
 class Admission(Fact, frozen=True):
@@ -35,11 +38,17 @@ class Admission(Fact, frozen=True):
 
 
 class Pending(Fact, frozen=True):
-    """An admission as the operator lists it."""
+    """An admission that stands, of a member or a manager. It does not print."""
 
+    id: str
     address: str
     role: MemberRole
     expires_at: int
+    invited_by: str | None
+
+    def __repr__(self) -> str:
+        """Hide the address."""
+        return f"<Pending {self.id}>"
 
 
 def offer(tx: Transaction, admission: Admission, *, digest: bytes, expires_at: int) -> None:
@@ -111,24 +120,62 @@ def withdraw_guest(tx: Transaction, *, sphere: str, address: str) -> None:
     )
 
 
-def of_organisation(tx: Transaction, organisation: str, now: int) -> list[Pending]:
-    """Return the admissions that stand, of members and managers: for the operator.
+def withdraw_of(tx: Transaction, *, organisation: str, address: str) -> None:
+    """Withdraw what an address was offered by the organisation; a sphere's invitations stand."""
+    named = table.c.address == normalise_address(address)
+    tx.execute(delete(table).where(*_of(organisation), named))
+
+
+def withdraw_one(tx: Transaction, *, organisation: str, admission: str) -> bool:
+    """Withdraw one admission to an organisation; say whether there was one."""
+    beginning = base64.b32decode(f"{admission.upper()}======")
+    named = table.c.digest.between(beginning + bytes(ID_BYTES), beginning + b"\xff" * ID_BYTES)
+    return tx.execute(delete(table).where(*_of(organisation), named)).rowcount > 0
+
+
+def withdraw_by(tx: Transaction, member_id: str) -> int:
+    """Withdraw what a manager offered who is none any more; return how many that was.
+
+    What they offered visitors is void when they do not administer the sphere any more.
+    """
+    return tx.execute(
+        delete(table).where(table.c.invited_by == member_id, table.c.sphere.is_(None))
+    ).rowcount
+
+
+def count(tx: Transaction, organisation: str) -> int:
+    """Return how many admissions of members and managers there are, expired ones included."""
+    return tx.execute(select(func.count()).where(*_of(organisation))).scalar_one()
+
+
+def of_organisation(
+    tx: Transaction, organisation: str, now: int, *, after: int = 0, limit: int | None = None
+) -> list[Pending]:
+    """Return the admissions that stand, of members and managers, the first to expire first.
 
     Those of visitors are a sphere's affair.
     """
     rows = tx.execute(
-        select(table.c.address, table.c.role, table.c.expires_at)
-        .where(
-            table.c.organisation == organisation,
-            table.c.expires_at > now,
-            table.c.sphere.is_(None),
-        )
-        .order_by(table.c.address, table.c.expires_at)
+        select(*_COLUMNS, table.c.digest, table.c.expires_at)
+        .where(*_of(organisation), table.c.expires_at > now)
+        .order_by(table.c.expires_at, table.c.digest)
+        .offset(after)
+        .limit(limit)
     )
     return [
-        Pending(address=row.address, role=MemberRole(row.role), expires_at=row.expires_at)
+        Pending(
+            id=base64.b32encode(row.digest[:ID_BYTES]).decode().rstrip("=").lower(),
+            address=row.address,
+            role=MemberRole(row.role),
+            expires_at=row.expires_at,
+            invited_by=row.invited_by,
+        )
         for row in rows
     ]
+
+
+def _of(organisation: str) -> tuple[ColumnElement[bool], ...]:
+    return table.c.organisation == organisation, table.c.sphere.is_(None)
 
 
 def sweep(tx: Transaction, *, before: int) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import bindparam, delete, func, insert, select
 
 from server.domain.facts import Fact
-from server.protocol.views import ConnectorView
+from server.protocol.views import ConnectorView, InstalledConnector
 from storage.database import Transaction
 from storage.identifiers import new_id
-from storage.schema import connector
+from storage.schema import connector, member, sphere
 
 # Built once: every client that resumes asks it.
 _OF_SPHERE = (
@@ -46,11 +46,11 @@ def install(
 
 
 def by_digest(tx: Transaction, digest: bytes) -> Connector | None:
-    """Return the living connector of a token's digest."""
+    """Return the living connector of a token's digest, unless who installed it is shut out."""
     row = tx.execute(
-        select(
-            connector.c.id, connector.c.sphere, connector.c.name, connector.c.installed_by
-        ).where(connector.c.digest == digest)
+        select(connector.c.id, connector.c.sphere, connector.c.name, connector.c.installed_by)
+        .join(member, member.c.id == connector.c.installed_by)
+        .where(connector.c.digest == digest, member.c.disabled.is_(False))
     ).one_or_none()
     if row is None:
         return None
@@ -64,6 +64,42 @@ def of_sphere(tx: Transaction, sphere_id: str) -> list[ConnectorView]:
         ConnectorView(connector=row.id, name=row.name, installed_by=row.installed_by)
         for row in rows
     ]
+
+
+def of_organisation(
+    tx: Transaction, organisation: str, *, after: int = 0, limit: int | None = None
+) -> list[InstalledConnector]:
+    """Return the connectors of an organisation's spheres: for its managers."""
+    rows = tx.execute(
+        select(connector.c.id, connector.c.name, connector.c.installed_by, connector.c.sphere)
+        .join(sphere, sphere.c.id == connector.c.sphere)
+        .where(sphere.c.organisation == organisation)
+        .order_by(connector.c.created_at, connector.c.id)
+        .offset(after)
+        .limit(limit)
+    )
+    return [
+        InstalledConnector(
+            connector=row.id, name=row.name, installed_by=row.installed_by, sphere=row.sphere
+        )
+        for row in rows
+    ]
+
+
+def home(tx: Transaction, connector_id: str, organisation: str) -> str | None:
+    """Return the id of the sphere of a connector of this organisation, or None."""
+    chosen = (
+        select(connector.c.sphere)
+        .join(sphere, sphere.c.id == connector.c.sphere)
+        .where(connector.c.id == connector_id, sphere.c.organisation == organisation)
+    )
+    return tx.execute(chosen).scalar_one_or_none()
+
+
+def of_installer(tx: Transaction, member_id: str) -> list[str]:
+    """Return the ids of the connectors that somebody installed."""
+    chosen = select(connector.c.id).where(connector.c.installed_by == member_id)
+    return list(tx.execute(chosen).scalars())
 
 
 def revoke(tx: Transaction, sphere_id: str, connector_id: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Row, bindparam, delete, exists, func, insert, select, update
 
 from server import errors
 from server.domain.facts import Fact, Member
@@ -23,10 +23,17 @@ from storage.schema import account as account_table
 from storage.schema import bequest, profile_field
 from storage.schema import member as table
 
-#: What is left of the name of somebody who is gone, and left nothing under it.
+#: What is left of the name of somebody who is gone.
 NOBODY = "-"
 
 _COLUMNS = (table.c.id, table.c.organisation, table.c.name, table.c.role)
+
+
+class Enrolled(Fact, frozen=True):
+    """A member as the managers of the organisation list them."""
+
+    member: Member
+    disabled: bool
 
 
 class Listed(Fact, frozen=True):
@@ -66,6 +73,34 @@ def create(
 def get(tx: Transaction, member_id: str) -> Member | None:
     """Return the member with this id, or None."""
     return _one(tx.execute(_BY_ID, {"member": member_id}).first())
+
+
+def active(tx: Transaction, member_id: str) -> Member | None:
+    """Return the member with this id, unless they are shut out."""
+    return _one(tx.execute(_ACTIVE, {"member": member_id}).first())
+
+
+def managers(tx: Transaction, organisation: str) -> int:
+    """Return how many managers an organisation has who are not shut out."""
+    chosen = select(func.count()).where(
+        table.c.organisation == organisation,
+        table.c.account.is_not(None),
+        table.c.disabled.is_(False),
+        table.c.role == MemberRole.MANAGER.value,
+    )
+    return tx.execute(chosen).scalar_one()
+
+
+def page(tx: Transaction, organisation: str, *, after: int, limit: int) -> list[Enrolled]:
+    """Return members of an organisation by name, whoever they are: for its managers."""
+    rows = tx.execute(
+        select(*_COLUMNS, table.c.disabled)
+        .where(table.c.organisation == organisation, table.c.account.is_not(None))
+        .order_by(table.c.name_folded, table.c.id)
+        .offset(after)
+        .limit(limit)
+    )
+    return [Enrolled(member=_member(row), disabled=bool(row.disabled)) for row in rows]
 
 
 def by_address(tx: Transaction, organisation: str, address: str) -> Member | None:
@@ -117,7 +152,7 @@ def renamed_at(tx: Transaction, member_id: str) -> int:
 def part(tx: Transaction, member_id: str) -> None:
     """Part a member who is inside no sphere from their account; forget both if nothing needs them.
 
-    What is kept under a bequest keeps the row: the name, if it is kept under the name, and no more.
+    What is kept under a bequest keeps the row, without a name: that stands with the bequest.
     An account without a membership opens nothing: it goes.
     """
     account = tx.execute(select(table.c.account).where(table.c.id == member_id)).scalar_one()
@@ -125,12 +160,11 @@ def part(tx: Transaction, member_id: str) -> None:
         tx.execute(select(bequest.c.form).where(bequest.c.member == member_id)).scalars()
     ) - {Bequest.NONE}
     if forms:
-        named = {} if Bequest.NAMED in forms else {"name": NOBODY, "name_folded": NOBODY}
         tx.execute(delete(profile_field).where(profile_field.c.member == member_id))
         tx.execute(
             update(table)
             .where(table.c.id == member_id)
-            .values(account=None, disabled=True, **named)
+            .values(account=None, disabled=True, name=NOBODY, name_folded=NOBODY)
         )
     else:
         tx.execute(delete(bequest).where(bequest.c.member == member_id))
@@ -175,6 +209,7 @@ def _member(row: Row[*tuple[Any, ...]]) -> Member:
 
 
 _BY_ID = select(*_COLUMNS).where(table.c.id == bindparam("member"), table.c.account.is_not(None))
+_ACTIVE = _BY_ID.where(table.c.disabled.is_(False))
 _BY_ADDRESS = (
     select(*_COLUMNS)
     .join(account_table, account_table.c.id == table.c.account)

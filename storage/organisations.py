@@ -14,6 +14,7 @@ from sqlalchemy import Row, bindparam, insert, select, update
 
 from server import errors
 from server.domain.facts import Fact
+from server.domain.governance import Policies
 from server.domain.naming import check_name
 from server.domain.policy import (
     Classes,
@@ -39,6 +40,7 @@ _COLUMNS = (
     table.c.handle,
     table.c.name,
     table.c.directory,
+    table.c.second_factor,
     *PASSWORD_POLICY,
     *sessions.POLICY,
 )
@@ -53,6 +55,17 @@ class Organisation(Fact, frozen=True, kw_only=True):
     password_policy: PasswordPolicy
     session_policy: SessionPolicy
     directory: bool = False
+    second_factor: bool = False  #: required of whoever signs in
+
+    @property
+    def policies(self) -> Policies:
+        """Return everything that it demands."""
+        return Policies(
+            password=self.password_policy,
+            session=self.session_policy,
+            directory=self.directory,
+            second_factor=self.second_factor,
+        )
 
 
 def normalise_handle(handle: str) -> str:
@@ -68,6 +81,8 @@ def create(
     password_policy: PasswordPolicy,
     session_policy: SessionPolicy,
     now: int,
+    directory: bool = False,
+    second_factor: bool = False,
 ) -> Organisation:
     """Create an organisation. Raises InvalidField, or Conflict when the handle is taken."""
     check_password_policy(password_policy)
@@ -80,6 +95,8 @@ def create(
         name=check_name(name),
         password_policy=password_policy,
         session_policy=session_policy,
+        directory=directory,
+        second_factor=second_factor,
     )
     tx.execute(
         insert(table).values(
@@ -87,7 +104,7 @@ def create(
             handle=made.handle,
             name=made.name,
             directory=made.directory,
-            second_factor=False,
+            second_factor=made.second_factor,
             created_at=now,
             **_values(password_policy, session_policy),
         )
@@ -121,9 +138,13 @@ def set_directory(tx: Transaction, *, organisation: str, directory: bool) -> Non
     tx.execute(update(table).where(table.c.id == organisation).values(directory=directory))
 
 
-def set_second_factor(tx: Transaction, *, organisation: str, required: bool) -> None:
-    """Require a second factor of whoever signs in, from the next sign-in on; or no more."""
+def set_second_factor(tx: Transaction, *, organisation: str, required: bool) -> list[str]:
+    """Require a second factor, or no more; return the ids of the sessions that this ended.
+
+    Those are the sessions of members without one, which opened with a password alone.
+    """
     tx.execute(update(table).where(table.c.id == organisation).values(second_factor=required))
+    return sessions.end_without_second_factor(tx, organisation) if required else []
 
 
 def requires_second_factor(tx: Transaction, organisations: Iterable[str]) -> bool:
@@ -192,7 +213,7 @@ def _one(row: Row[*tuple[Any, ...]] | None) -> Organisation | None:
 
 
 def _organisation(row: Row[*tuple[Any, ...]]) -> Organisation:
-    id_, handle, name, directory, *policies = tuple(row)
+    id_, handle, name, directory, second_factor, *policies = tuple(row)
     return Organisation(
         id=id_,
         handle=handle,
@@ -200,6 +221,7 @@ def _organisation(row: Row[*tuple[Any, ...]]) -> Organisation:
         password_policy=password_policy_of(policies[:4]),
         session_policy=sessions.policy_of(policies[4:]),
         directory=bool(directory),
+        second_factor=bool(second_factor),
     )
 
 

@@ -52,6 +52,7 @@ SELECT s.id, s.organisation, s.name, s.audience, s.history, s.listed, s.revision
        s.parent, k.key, c.id, c.name, c.installed_by
 FROM json_each(?) AS wanted
 JOIN connector AS c ON c.id = wanted.value
+JOIN member AS m ON m.id = c.installed_by AND NOT m.disabled
 JOIN sphere AS s ON s.id = c.sphere
 LEFT JOIN author_key AS k ON k.sphere = s.id AND k.author = c.id AND k.current
 """

@@ -30,7 +30,7 @@ from server.domain.policy import SessionPolicy, session_deadline, session_end
 from server.protocol.scalars import MemberRole
 from storage.database import Transaction
 from storage.identifiers import new_id
-from storage.schema import account, member, organisation
+from storage.schema import account, member, organisation, second_factor
 from storage.schema import session as table
 
 #: The columns of a session policy, in the order of ``policy_of``.
@@ -160,6 +160,19 @@ def end_of_account(tx: Transaction, account_id: str) -> list[str]:
 def end_of_member(tx: Transaction, member_id: str) -> list[str]:
     """End every session of a member; return their ids."""
     return _delete(tx, select(table.c.id).where(table.c.member == member_id))
+
+
+def end_without_second_factor(tx: Transaction, organisation: str) -> list[str]:
+    """End the sessions of an organisation's members who have no second factor in force."""
+    without = (
+        select(member.c.id)
+        .outerjoin(
+            second_factor,
+            and_(second_factor.c.account == member.c.account, second_factor.c.confirmed.is_(True)),
+        )
+        .where(member.c.organisation == organisation, second_factor.c.account.is_(None))
+    )
+    return _delete(tx, select(table.c.id).where(table.c.member.in_(without)))
 
 
 def bury(tx: Transaction, *, organisation: str, now: int) -> list[str]:

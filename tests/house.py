@@ -17,9 +17,13 @@ import uvicorn
 
 from server.app import Parts, application, compose, uvicorn_config
 from server.auth import tokens
+from server.channels import policies
+from server.channels.outcome import Outcome
 from server.channels.spheres import admit
 from server.domain.facts import Member, Sphere
+from server.domain.governance import PolicyChange
 from server.domain.policy import PasswordPolicy, SessionPolicy
+from server.protocol.replies import Done
 from server.protocol.scalars import MemberRole, SphereRole
 from server.settings import Settings
 from storage import accounts, connectors, members, organisations, sessions, spheres
@@ -119,6 +123,17 @@ class House:
             now=self.parts.clock.now(),
         )
         return Resident(member=member, address=resident.address, account=resident.account)
+
+    async def demand(self, organisation: str, **change: Any) -> None:
+        """Change an organisation's policies, as the command line does beside a server."""
+        seen, now = self.parts.services.live.dirty(), self.parts.clock.now()
+        wanted = PolicyChange(**change)
+
+        def act(tx: Transaction) -> Outcome:
+            publication = policies.replace(tx, organisation, wanted, seen=seen, now=now)
+            return Outcome(reply=Done(id=0), publication=publication)
+
+        await self.parts.writer.act(act)
 
     async def directory(self, organisation: str) -> None:
         """Let the members of an organisation look each other up."""

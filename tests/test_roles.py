@@ -72,6 +72,17 @@ TABLE = {
     "directory": "- - - - - - - - -",
     "sessions": ". . . . . . . . .",
     "end_session": "? ? ? ? ? ? ? ? ?",
+    "members": "- - . - - - . - -",
+    "invite_member": "- - . - - - . - -",
+    "invitations": "- - . - - - . - -",
+    "withdraw_invitation": "- - ? - - - ? - -",
+    "policies": "- - . - - - . - -",
+    "set_policies": "- - . - - - . - -",
+    "connectors": "- - . - - - . - -",
+    "change_role": "- - . - - - . - -",
+    "disable": "- - . - - - . - -",
+    "enable": "- - . - - - . - -",
+    "dismiss": "- - . - - - . - -",
 }
 ROLES = {
     "visitor": MemberRole.VISITOR,
@@ -160,10 +171,27 @@ class Scene:
             "end_session": {"session": "a" * 26},
             "converse": sphere | {"revision": 1, "members": [self._third.id]},
             "prefer": sphere | {"private": "decline"},
+            "invite_member": {"address": "nobody@nowhere.example"},
+            "withdraw_invitation": {"invitation": "a" * 26},
+            "set_policies": {"sessions_max": 19},
+            "change_role": {"member": self._third.id, "role": "visitor"},
+            "disable": {"member": self._third.id},
+            "enable": {"member": self._third.id},
+            "dismiss": {"member": self._third.id, "erase": True},
         }.get(kind, {} if kind in _OF_NO_SPHERE else sphere)
 
 
-_OF_NO_SPHERE = {"list", "oversee", "my_profile", "directory", "sessions"}
+_OF_NO_SPHERE = {
+    "list",
+    "oversee",
+    "my_profile",
+    "directory",
+    "sessions",
+    "members",
+    "invitations",
+    "policies",
+    "connectors",
+}
 
 
 @pytest.mark.parametrize("position", POSITIONS)

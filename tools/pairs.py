@@ -52,4 +52,15 @@ REPLIES: Final[Mapping[type[commands.Command], type[replies.Reply]]] = {
 #: What answers instead where the command names a private thread.
 IN_THREAD: Final[Mapping[type[commands.Command], type[replies.Reply]]] = {
     commands.Subscribe: replies.Listening,
+    commands.ListMembers: replies.Members,
+    commands.InviteMember: replies.InvitationToken,
+    commands.ListInvitations: replies.Invitations,
+    commands.WithdrawInvitation: replies.Done,
+    commands.ChangeRole: replies.Done,
+    commands.Disable: replies.Done,
+    commands.Enable: replies.Done,
+    commands.Dismiss: replies.Done,
+    commands.GetPolicies: replies.Policies,
+    commands.SetPolicies: replies.Policies,
+    commands.ListConnectors: replies.Connectors,
 }

@@ -7,7 +7,7 @@
     durations   lengths of time as people write them
     listed      people in a file of comma-separated values
     commands    the sub-commands and their flags
-    organisations, people    what the sub-commands do
+    organisations, people, places    what the sub-commands do
 
 Reads no content: it can list who is a member, never who is inside which sphere. Invariant: whatever
 ends a stay is done by the process in charge, so that what it says on a timeline is heard in order.

@@ -9,7 +9,7 @@ from operator import or_
 from pathlib import Path
 from typing import Any, TypeVar
 
-from server.administration import organisations, people
+from server.administration import organisations, people, places
 from server.administration.answers import Act, command
 from server.administration.durations import duration, duration_or_never
 from server.administration.listed import ROLES
@@ -28,6 +28,11 @@ def register(commands: Any, shared: argparse.ArgumentParser) -> None:
     _organisations(_Family(org.add_subparsers(dest="act", required=True), shared))
     member = commands.add_parser("member", help="members: invite, list, role, disable, remove")
     _people(_Family(member.add_subparsers(dest="act", required=True), shared))
+    sphere = commands.add_parser("sphere", help="spheres: list, by id and name")
+    listing = _Family(sphere.add_subparsers(dest="act", required=True), shared)
+    listing.add("list", places.spheres, "list the spheres, never what is in them")
+    connector = commands.add_parser("connector", help="connectors: list, revoke")
+    _connectors(_Family(connector.add_subparsers(dest="act", required=True), shared))
 
 
 class _Family:
@@ -65,26 +70,38 @@ def _organisations(family: _Family) -> None:
 
 def _policies(parser: Any) -> None:
     add = parser.add_argument_group("policies").add_argument
-    add("--password-length", dest="length_min", type=int, default=_OMITTED, metavar="N")
+    add("--password-length", dest="password_length_min", type=int, default=_OMITTED, metavar="N")
     add(
         "--password-classes",
-        dest="classes",
+        dest="password_classes",
         type=_said(classes),
         default=_OMITTED,
         help="of lower,upper,digit,other; or none",
     )
     add(
         "--password-age",
-        dest="age_max_ms",
-        type=_said(duration_or_never),
+        dest="password_age_max_ms",
+        type=_said(age),
         default=_OMITTED,
         metavar="1d",
         help="until it must be changed, or never",
     )
-    add("--password-history", dest="reuse_history", type=int, default=_OMITTED, metavar="N")
-    add("--session-lifetime", dest="lifetime_ms", type=_said(duration), default=_OMITTED,
+    add(
+        "--password-history",
+        dest="password_reuse_history",
+        type=int,
+        default=_OMITTED,
+        metavar="N",
+    )
+    add("--session-lifetime", dest="session_lifetime_ms", type=_said(duration), default=_OMITTED,
         metavar="30d")  # fmt: skip
-    add("--session-idle", dest="idle_ms", type=_said(duration), default=_OMITTED, metavar="7d")
+    add(
+        "--session-idle",
+        dest="session_idle_ms",
+        type=_said(duration),
+        default=_OMITTED,
+        metavar="7d",
+    )
     add("--sessions-max", dest="sessions_max", type=int, default=_OMITTED, metavar="N")
 
 
@@ -105,6 +122,12 @@ def _people(family: _Family) -> None:
     family.add("uninvite", people.uninvite, "withdraw invitations").add_argument("address")
     family.add("list", people.listing, "list the members")
     _one_member(family)
+
+
+def _connectors(family: _Family) -> None:
+    family.add("list", places.connectors, "list the connectors of every sphere")
+    revoking = family.add("revoke", places.revoke, "revoke a connector; its sphere is told")
+    revoking.add_argument("connector", metavar="CONNECTOR", help="the connector's id")
 
 
 def _one_member(family: _Family) -> None:
@@ -129,6 +152,14 @@ def classes(text: str) -> Classes:
     if not all(name in Classes.__members__ for name in names):
         raise ValueError("Classes are lower, upper, digit and other, with commas; or none.")
     return reduce(or_, (Classes[name] for name in names), Classes.NONE)
+
+
+def age(text: str) -> int:
+    """Return how old a password may get; 0 for ``never``. Raises ValueError."""
+    chosen = duration_or_never(text)
+    if chosen == 0:
+        raise ValueError("A password is valid for some time, or say never.")
+    return chosen or 0
 
 
 def on_or_off(text: str) -> bool:

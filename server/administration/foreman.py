@@ -2,7 +2,7 @@
 
 Looks every so often whether anything is asked: one short query. Each errand is one transaction of
 the writer, like a command of a person, and is answered in it. Invariant: whoever reads the answer
-finds the sessions that it ended closed here, and the departures published, or is about to.
+finds what came of it published, or is about to.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from server import errors
-from server.administration.wishes import Answer, AnyWish, Fulfilled, fulfil, tell
+from server.administration.wishes import Answer, AnyWish, fulfil
 from server.auth.live import LiveSessions
 from server.channels.outcome import Outcome
 from server.channels.writer import Writer
@@ -88,19 +88,16 @@ class Foreman:
             await self._refuse(errand, "The server failed to do it: this is its fault.")
 
     async def _fulfil(self, errand: Errand, wish: AnyWish) -> None:
-        done: list[Fulfilled] = []
         seen, now = self._live.dirty(), self._clock.now()
 
         def act(tx: Transaction) -> Outcome:
             fulfilled = fulfil(tx, wish, seen, now)
             errands.answer(tx, errand.id, msgspec.json.encode(fulfilled.answer))
-            done.append(fulfilled)
             return Outcome(
                 reply=Done(id=0), publication=fulfilled.publication, erased=fulfilled.erased
             )
 
         await self._writer.act(act)
-        tell(done[0], wish, self._live, self._clock.now())
 
     async def _refuse(self, errand: Errand, why: str) -> None:
         with suppress(errors.NotFound):  # whoever asked gave it up

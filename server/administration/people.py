@@ -16,7 +16,7 @@ from server.administration import answers
 from server.administration.listed import Person, people
 from server.administration.office import Office, Refused
 from server.administration.wishes import Dismiss, SetDisabled, SetRole
-from server.auth import tokens
+from server.auth.admission import draw
 from server.domain.naming import check_address
 from server.protocol.scalars import MemberRole
 from storage import admissions, members
@@ -58,14 +58,8 @@ def _offer(
     found = answers.organisation(tx, handle)
     drawn = []
     for person in listed:
-        token = tokens.new_invitation_token()
-        admissions.offer(
-            tx,
-            Admission(organisation=found.id, address=person.address, role=person.role),
-            digest=tokens.digest(token),
-            expires_at=expires_at,
-        )
-        drawn.append((person.address, token))
+        admission = Admission(organisation=found.id, address=person.address, role=person.role)
+        drawn.append((person.address, draw(tx, admission, expires_at=expires_at)))
     return drawn
 
 
@@ -88,8 +82,8 @@ async def invitations(office: Office, chosen: argparse.Namespace) -> None:
         found = answers.organisation(tx, chosen.handle)
         return admissions.of_organisation(tx, found.id, office.clock.now())
 
-    rows = [(one.address, one.role.value, _day(one.expires_at)) for one in
-            await office.database.read(ask)]  # fmt: skip
+    found = await office.database.read(ask)
+    rows = [(one.address, one.role.value, _day(one.expires_at)) for one in found]
     print(answers.table(("ADDRESS", "ROLE", "UNTIL"), rows))
 
 

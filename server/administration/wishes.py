@@ -1,7 +1,8 @@
 """Wishes: what may be asked of the process in charge, and what each comes to.
 
-Invariant: a wish is fulfilled in one transaction; what must be told afterwards to sockets that are
-open is in ``Fulfilled``, and nothing else of it is kept in memory.
+The acts themselves are those of ``server/channels``, which managers have over the wire too.
+Invariant: a wish is fulfilled in one transaction, and what sockets that are open must be told is in
+the publication of ``Fulfilled``.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from server.auth.live import LiveSessions
-from server.channels.membership import Parted, change_role, dismiss
+from server.channels import policies
+from server.channels.connectors import revoke_as_operator
+from server.channels.membership import Parted, change_role, dismiss, set_disabled
 from server.channels.outcome import Publication
-from server.domain.policy import PasswordPolicy, SessionPolicy
+from server.domain.governance import PolicyChange
 from server.protocol.scalars import MemberRole, Parting
 from server.protocol.views import Certificate
-from storage import members, organisations, sessions
 from storage.database import Transaction
 
 
@@ -25,11 +26,10 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class SetPolicies(Wish, frozen=True):
-    """Replace an organisation's policies."""
+    """Change an organisation's policies."""
 
     organisation: str
-    password: PasswordPolicy
-    session: SessionPolicy
+    change: PolicyChange
 
 
 class SetDisabled(Wish, frozen=True):
@@ -52,7 +52,14 @@ class Dismiss(Wish, frozen=True):
     member: str
 
 
-AnyWish = SetPolicies | SetDisabled | SetRole | Dismiss
+class RevokeConnector(Wish, frozen=True):
+    """Kill a connector of an organisation."""
+
+    organisation: str
+    connector: str
+
+
+AnyWish = SetPolicies | SetDisabled | SetRole | Dismiss | RevokeConnector
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +76,6 @@ class Fulfilled(msgspec.Struct, frozen=True, kw_only=True):
 
     answer: Answer
     publication: Publication = Publication()
-    ended: list[str] = []  #: sessions
     erased: bool = False
 
 
@@ -80,44 +86,28 @@ def fulfil(tx: Transaction, wish: AnyWish, seen: Mapping[str, int], now: int) ->
     """
     match wish:
         case SetPolicies():
-            sessions.seen(tx, seen)
-            ended = organisations.set_policies(
-                tx,
-                organisation=wish.organisation,
-                password_policy=wish.password,
-                session_policy=wish.session,
-                now=now,
+            return _announced(
+                policies.replace(tx, wish.organisation, wish.change, seen=seen, now=now)
             )
-            return _sessions_alone(ended)
         case SetDisabled():
-            return _sessions_alone(
-                members.set_disabled(tx, member_id=wish.member, disabled=wish.disabled)
-            )
+            return _parted(set_disabled(tx, wish.member, disabled=wish.disabled))
         case SetRole():
             return _parted(change_role(tx, wish.member, wish.role, now))
         case Dismiss():
-            parted = _parted(dismiss(tx, wish.member, Parting.REMOVED, now))
-            return msgspec.structs.replace(parted, erased=True)  # a name and an address, at least
+            return _parted(dismiss(tx, wish.member, Parting.REMOVED, now))
+        case RevokeConnector():
+            return _announced(revoke_as_operator(tx, wish.organisation, wish.connector, now))
 
 
-def tell(fulfilled: Fulfilled, wish: AnyWish, live: LiveSessions, now: int) -> None:
-    """Have the sessions that are open here obey what was committed."""
-    if isinstance(wish, SetPolicies):
-        live.replace_policy(
-            wish.organisation, session=wish.session, password=wish.password, now=now
-        )
-    for session_id in fulfilled.ended:
-        live.end(session_id)
-
-
-def _sessions_alone(ended: list[str]) -> Fulfilled:
-    return Fulfilled(answer=Answer(sessions_ended=len(ended)), ended=ended)
+def _announced(publication: Publication) -> Fulfilled:
+    answer = Answer(sessions_ended=len(publication.ended))
+    return Fulfilled(answer=answer, publication=publication)
 
 
 def _parted(parted: Parted) -> Fulfilled:
+    ended = len(parted.publication.ended)
     return Fulfilled(
-        answer=Answer(certificates=parted.certificates, sessions_ended=len(parted.ended)),
+        answer=Answer(certificates=parted.certificates, sessions_ended=ended),
         publication=parted.publication,
-        ended=parted.ended,
-        erased=bool(parted.certificates),
+        erased=parted.erased,
     )

@@ -1,12 +1,13 @@
 """Accounts: what people may do about who they are, as the floors above call it.
 
 Joins the flows of this package with the store, the clock and the live sessions. Invariant: when a
-method returns, every session that it ended is ended in the store and its sockets here are closed.
+method returns, every session that it ended is ended in the store, and told to whoever listens: its
+sockets here are closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 
 from server import errors
 from server.auth import change_password, enrolment, sign_in, tokens
@@ -17,8 +18,7 @@ from server.auth.proof import Claim, Prover
 from server.auth.sign_in import SignedIn
 from server.auth.throttle import Throttle
 from server.clock import Clock
-from server.domain.policy import PasswordPolicy, SessionPolicy
-from storage import admissions, errands, organisations, sessions
+from storage import admissions, errands, sessions
 from storage.accounts import Credential
 from storage.database import Database, Transaction
 from storage.sessions import Session
@@ -29,7 +29,10 @@ SWEEP_AFTER_MS = 3_600_000
 
 
 class Accounts:
-    """Signs in and out, changes passwords, recognises tokens, applies policies."""
+    """Signs in and out, changes passwords, recognises tokens.
+
+    ``ended`` tells every node which sessions are over.
+    """
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class Accounts:
         passwords: Passwords,
         throttle: Throttle,
         live: LiveSessions,
+        ended: Callable[[Sequence[str]], None],
         invitations_per_sphere_max: int = 1_000,
     ) -> None:
         self._database = database
@@ -52,6 +56,7 @@ class Accounts:
             invitations_per_sphere_max=invitations_per_sphere_max,
         )
         self._live = live
+        self._ended = ended
 
     async def sign_in(self, claim: Claim, *, replaced: str | None = None) -> SignedIn:
         """Open a session; ``replaced`` is the token of the session that the client had, if any.
@@ -70,7 +75,7 @@ class Accounts:
             replaced=replaced,
             now=self._clock.now(),
         )
-        self._end_here(signed_in.ended)
+        self._tell(signed_in.ended)
         return signed_in
 
     async def sign_out(self, token: str) -> None:
@@ -81,7 +86,7 @@ class Accounts:
         session = await self._find(token)
         if not await self._database.write(sessions.end, session.id):
             raise errors.NotAuthenticated
-        self._end_here([session.id])
+        self._tell([session.id])
 
     async def prove(self, claim: Claim) -> Credential:
         """Return the credential that ``claim`` proves; whether it expired is the caller's to ask.
@@ -96,10 +101,15 @@ class Accounts:
         return await self._database.write(enrolment.draw, claim, proved)
 
     async def confirm_second_factor(self, claim: Claim, code: str) -> list[str]:
-        """Put the factor that was drawn in force; return recovery codes. Raises Conflict."""
+        """Put the factor that was drawn in force, and return recovery codes. Raises Conflict.
+
+        Every session of the account is over: a password alone had opened it.
+        """
         proved = await self._prover.prove(claim)
         now = self._clock.now()
-        return await self._database.write(enrolment.confirm, claim, proved, code, now)
+        confirmed = await self._database.write(enrolment.confirm, claim, proved, code, now)
+        self._tell(confirmed.ended)
+        return confirmed.recovery_codes
 
     async def drop_second_factor(self, claim: Claim) -> None:
         """Do without a second factor again. Raises NotAllowed where one is required."""
@@ -128,13 +138,13 @@ class Accounts:
             password_hash=password_hash,
             now=self._clock.now(),
         )
-        self._end_here(ended)
+        self._tell(ended)
 
     async def accept(self, acceptance: Acceptance) -> str:
         """Make whoever was invited a member; return the handle of the organisation to sign in to.
 
-        Raises InvitationRefused, PasswordRefused, InvalidField, Conflict, TooFast, Busy,
-        StorageUnavailable.
+        Raises InvitationRefused, SecondFactorNeeded, SecondFactorRefused, PasswordRefused,
+        InvalidField, Conflict, TooFast, Busy, StorageUnavailable.
         """
         return await self._admitter.admit(acceptance, self._clock.now())
 
@@ -146,33 +156,6 @@ class Accounts:
         session = await self._find(token)
         self._live.check_alive(session, self._clock.now())
         return session
-
-    async def replace_policies(
-        self, organisation: str, *, password: PasswordPolicy, session: SessionPolicy
-    ) -> None:
-        """Replace an organisation's policies, for the sessions that are live too, at once.
-
-        Raises InvalidField, NotFound, StorageUnavailable.
-        """
-        now = self._clock.now()
-        seen = self._live.dirty()
-
-        def replace(tx: Transaction) -> list[str]:
-            sessions.seen(tx, seen)
-            return organisations.set_policies(
-                tx,
-                organisation=organisation,
-                password_policy=password,
-                session_policy=session,
-                now=now,
-            )
-
-        ended = await self._database.write(replace)
-        self._live.noted(seen)
-        self._live.replace_policy(
-            organisation, session=session, password=password, now=self._clock.now()
-        )
-        self._end_here(ended)
 
     async def note_seen(self) -> None:
         """Note in the store when sessions were last seen. Raises StorageUnavailable."""
@@ -193,9 +176,9 @@ class Accounts:
             raise errors.NotAuthenticated
         return session
 
-    def _end_here(self, ended: Iterable[str]) -> None:
-        for session_id in ended:
-            self._live.end(session_id)
+    def _tell(self, ended: Sequence[str]) -> None:
+        if ended:
+            self._ended(ended)
 
 
 def _sweep(tx: Transaction, now: int) -> int:

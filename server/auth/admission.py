@@ -128,6 +128,13 @@ class Admitter:
         return _Proof(password_hash=known.password_hash, used=used)
 
 
+def draw(tx: Transaction, admission: Admission, *, expires_at: int) -> str:
+    """Store an invitation; return its token, which is shown this once."""
+    token = tokens.new_invitation_token()
+    admissions.offer(tx, admission, digest=tokens.digest(token), expires_at=expires_at)
+    return token
+
+
 def _invited(tx: Transaction, acceptance: Acceptance, now: int) -> _Invited:
     admission = _standing(tx, acceptance, now)
     account = accounts.by_address(tx, acceptance.address)

@@ -1,10 +1,12 @@
 """Enrolment: set up a second factor, and do without it again.
 
 Invariant: a factor comes into force with a code that its owner's device made, and while it is in
-force every proof takes a code, the one that drops it included.
+force every proof takes a code, the one that drops it included, and every session was opened by one.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from server import errors
 from server.auth.proof import Claim, check_unchanged
@@ -15,7 +17,7 @@ from server.auth.second_factor import (
     recovery_digest,
     step_of,
 )
-from storage import members, organisations, second_factors
+from storage import members, organisations, second_factors, sessions
 from storage.accounts import Credential
 from storage.database import Transaction
 
@@ -30,8 +32,15 @@ def draw(tx: Transaction, claim: Claim, proved: Credential) -> str:
     return secret
 
 
-def confirm(tx: Transaction, claim: Claim, proved: Credential, code: str, now: int) -> list[str]:
-    """Put what was drawn in force; return the recovery codes, which are shown this once.
+class Confirmed(NamedTuple):
+    """The recovery codes, which are shown this once, and the sessions that are over."""
+
+    recovery_codes: list[str]
+    ended: list[str]
+
+
+def confirm(tx: Transaction, claim: Claim, proved: Credential, code: str, now: int) -> Confirmed:
+    """Put what was drawn in force, and end every session that a password alone opened.
 
     Raises Conflict, SecondFactorRefused.
     """
@@ -45,7 +54,7 @@ def confirm(tx: Transaction, claim: Claim, proved: Credential, code: str, now: i
     drawn = new_recovery_codes()
     digests = [recovery_digest(one) for one in drawn]
     second_factors.confirm(tx, proved.id, step=step, recovery=digests)
-    return drawn
+    return Confirmed(drawn, sessions.end_of_account(tx, proved.id))
 
 
 def drop(tx: Transaction, claim: Claim, proved: Credential) -> None:

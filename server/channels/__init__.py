@@ -10,6 +10,9 @@
     profiles      what members say of themselves, in a sphere
     directory     who else is in the organisation
     connectors    install, revoke
+    governance    what managers do to their organisation and its members
+    policies      replace what an organisation demands
+    endings       how the end of sessions reaches open sockets
     outcome       what an action asks for, and what it returns
     writer        the one queue of writes: commit, then publish, then answer
     broker        how what was committed reaches every node

@@ -8,7 +8,7 @@ depend on whether anybody has the address.
 from __future__ import annotations
 
 from server import errors
-from server.auth import tokens
+from server.auth.admission import draw
 from server.channels.outcome import Outcome, Request
 from server.domain.naming import check_address
 from server.domain.permission import check_administrator
@@ -32,8 +32,8 @@ def invite(tx: Transaction, request: Request[InviteVisitor]) -> Outcome:
     if standing.member.role is MemberRole.VISITOR:
         raise errors.NotAllowed("A visitor cannot invite visitors.")
     address = check_address(command.address)
-    token, expires_at = tokens.new_invitation_token(), request.now + VALID_MS
-    admissions.offer(
+    expires_at = request.now + VALID_MS
+    token = draw(
         tx,
         Admission(
             organisation=standing.member.organisation,
@@ -42,7 +42,6 @@ def invite(tx: Transaction, request: Request[InviteVisitor]) -> Outcome:
             sphere=command.sphere,
             invited_by=request.member.id,
         ),
-        digest=tokens.digest(token),
         expires_at=expires_at,
     )
     admissions.trim(tx, command.sphere, keep=request.limits.invitations_per_sphere_max)

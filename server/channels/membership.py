@@ -1,7 +1,8 @@
-"""Membership: what becomes of somebody's stays when their membership ends, or their role changes.
+"""Membership: what becomes of somebody when their membership ends, or their role changes.
 
-Invariant: nobody is inside a sphere without being a member of its organisation, and nobody who
-entered as a manager stays inside when they are none.
+For whoever asks: the command line, a manager, or the member. Invariant: nobody is inside a sphere
+without being a member of its organisation, nobody who entered as a manager stays inside when they
+are none, and no invitation of a manager stands who is none any more, or is shut out.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import msgspec
 from server import errors
 from server.auth.proof import Claim, check_unchanged
 from server.channels.departures import depart
-from server.channels.outcome import Publication
+from server.channels.outcome import Publication, together
 from server.domain.facts import Member, Sphere, Stay
 from server.domain.policy import may_sign_in_with, strictest
 from server.protocol.scalars import MemberRole, Parting
 from server.protocol.views import Certificate
-from storage import accounts, members, requests, sessions, spheres
+from storage import accounts, admissions, connectors, members, requests, sessions, spheres
 from storage.accounts import Credential
 from storage.database import Transaction
 
@@ -26,9 +27,9 @@ from storage.database import Transaction
 class Parted(msgspec.Struct, frozen=True, kw_only=True):
     """What the end of a membership, or of an office, did."""
 
-    certificates: list[Certificate]
-    publication: Publication
-    ended: list[str]  #: sessions
+    certificates: list[Certificate] = []
+    publication: Publication = Publication()
+    erased: bool = False  #: words, a name or an address
 
 
 def dismiss(tx: Transaction, member_id: str, how: Parting, now: int) -> Parted:
@@ -40,8 +41,9 @@ def dismiss(tx: Transaction, member_id: str, how: Parting, now: int) -> Parted:
     parted = _depart(tx, spheres.of_member(tx, member_id), how, now)
     requests.withdraw_all(tx, member_id)
     ended = sessions.end_of_member(tx, member_id)
+    admissions.withdraw_by(tx, member_id)
     members.part(tx, member_id)
-    return msgspec.structs.replace(parted, ended=ended)
+    return msgspec.structs.replace(_ending(parted, ended), erased=True)
 
 
 def change_role(tx: Transaction, member_id: str, role: MemberRole, now: int) -> Parted:
@@ -51,15 +53,32 @@ def change_role(tx: Transaction, member_id: str, role: MemberRole, now: int) -> 
     """
     before = _present(tx, member_id)
     if before.role is role:
-        return Parted(certificates=[], publication=Publication(), ended=[])
+        return Parted()
     entered: list[tuple[Sphere, Stay]] = []
+    withdrawn = 0
     if before.role is MemberRole.MANAGER:
+        withdrawn = admissions.withdraw_by(tx, member_id)
         entered = [pair for pair in spheres.of_member(tx, member_id) if pair[1].entered]
     parted = _depart(tx, entered, Parting.REMOVED, now)
     members.set_role(tx, member_id=member_id, role=role)
     if role is MemberRole.VISITOR:
         requests.withdraw_all(tx, member_id)  # who discovers nothing asks for nothing
-    return msgspec.structs.replace(parted, ended=sessions.end_of_member(tx, member_id))
+    parted = _ending(parted, sessions.end_of_member(tx, member_id))
+    return msgspec.structs.replace(parted, erased=bool(parted.certificates or withdrawn))
+
+
+def set_disabled(tx: Transaction, member_id: str, *, disabled: bool) -> Parted:
+    """Shut a member out, with the bots that they installed, or let them in again.
+
+    They stay inside their spheres, and nothing that they wrote is erased. Raises NotFound.
+    """
+    _present(tx, member_id)
+    ended = members.set_disabled(tx, member_id=member_id, disabled=disabled)
+    if not disabled:
+        return Parted()
+    silenced = Publication(revoked=tuple(connectors.of_installer(tx, member_id)))
+    withdrawn = admissions.withdraw_by(tx, member_id)
+    return _ending(Parted(publication=silenced, erased=withdrawn > 0), ended)
 
 
 def _present(tx: Transaction, member_id: str) -> Member:
@@ -75,9 +94,14 @@ def _depart(
     gone = [depart(tx, sphere, stay, how, now) for sphere, stay in inside]
     return Parted(
         certificates=[one.certificate for one in gone],
-        publication=_together([one.publication for one in gone]),
-        ended=[],
+        publication=together(one.publication for one in gone),
     )
+
+
+def _ending(parted: Parted, ended: list[str]) -> Parted:
+    """Add the sessions that are over."""
+    publication = together((parted.publication, Publication(ended=tuple(ended))))
+    return msgspec.structs.replace(parted, publication=publication)
 
 
 def close(
@@ -95,17 +119,6 @@ def close(
     gone = [dismiss(tx, member.id, Parting.LEFT, now) for member in mine]
     return Parted(
         certificates=[certificate for one in gone for certificate in one.certificates],
-        publication=_together([one.publication for one in gone]),
-        ended=[session for one in gone for session in one.ended],
-    )
-
-
-def _together(every: list[Publication]) -> Publication:
-    """Return everything that every node must hear, departures first."""
-    return Publication(
-        departures=tuple(item for one in every for item in one.departures),
-        revoked=tuple(item for one in every for item in one.revoked),
-        entries=tuple(item for one in every for item in one.entries),
-        notices=tuple(item for one in every for item in one.notices),
-        hidden=tuple(item for one in every for item in one.hidden),
+        publication=together(one.publication for one in gone),
+        erased=True,
     )

@@ -5,11 +5,13 @@ Invariant: an Outcome exists only of a transaction that committed; whoever gets 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 import msgspec
 
 from server.domain.facts import Member
+from server.domain.policy import PasswordPolicy, SessionPolicy
 from server.protocol.commands import Command
 from server.protocol.connector import Accepted
 from server.protocol.events import Notice
@@ -28,6 +30,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     connectors_per_sphere_max: int = 50
     requests_per_sphere_max: int = 1_000
     threads_per_member_max: int = 1_000
+    invitations_per_organisation_max: int = 10_000
 
 
 class Request(msgspec.Struct, Generic[C], frozen=True, kw_only=True, gc=False):
@@ -47,6 +50,14 @@ class Hidden(msgspec.Struct, frozen=True, kw_only=True):
     inside: frozenset[str]  #: the members who are told nothing, because they are in it
 
 
+class Replaced(msgspec.Struct, frozen=True, kw_only=True):
+    """What an organisation demands from now on, of sessions that are open too."""
+
+    organisation: str
+    password: PasswordPolicy
+    session: SessionPolicy
+
+
 class Publication(msgspec.Struct, frozen=True, kw_only=True):
     """What every node must hear of a commit, in the order in which a node applies it."""
 
@@ -55,6 +66,8 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[Entry, ...] = ()
     notices: tuple[tuple[str, Notice], ...] = ()  #: (member, what to tell them)
     hidden: tuple[Hidden, ...] = ()
+    replaced: tuple[Replaced, ...] = ()
+    ended: tuple[str, ...] = ()  #: sessions that are over
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,3 +76,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     reply: Reply | Accepted
     publication: Publication = Publication()
     erased: bool = False
+
+
+def together(every: Iterable[Publication]) -> Publication:
+    """Return everything that every node must hear, each kind in its place."""
+    parts = list(every)
+    return Publication(
+        **{
+            kind: tuple(item for one in parts for item in getattr(one, kind))
+            for kind in Publication.__struct_fields__
+        }
+    )

@@ -55,8 +55,8 @@ def private(*, declines: bool | None) -> Private:
 
 
 def present(tx: Transaction, request: Request[C]) -> Member:
-    """Return the member as they are now. Raises NotFound when they are no more."""
-    member = members.get(tx, request.member.id)
+    """Return the member as they are now. Raises NotFound when they are no more, or shut out."""
+    member = members.active(tx, request.member.id)
     if member is None:
         raise errors.NotFound
     return member

@@ -18,9 +18,9 @@ import structlog
 from server import errors
 from server.auth import tokens
 from server.auth.live import LiveSession
-from server.channels import departures, directory, profiles, reading, spheres
+from server.channels import departures, directory, governance, profiles, reading, spheres
 from server.channels.hub import EVERY_SPHERE
-from server.channels.outcome import Outcome, Request
+from server.channels.outcome import Outcome, Publication, Request
 from server.channels.posts import draft_of
 from server.channels.writer import Result
 from server.domain.facts import Member
@@ -54,11 +54,13 @@ class Connection(Speaker):
         "_decode",
         "_digest",
         "_heard",
+        "_last",
         "_leaving",
         "_pending",
         "_posting",
         "_services",
         "_session",
+        "_spent",
         "_task",
         "_waiting_bytes",
         "member",
@@ -83,6 +85,8 @@ class Connection(Speaker):
         self._backlog: deque[bytes] | None = None
         self._task: asyncio.Task[None] | None = None
         self._leaving: frozenset[str] = frozenset()
+        self._spent = False  #: the command under way ended this very session
+        self._last: Close | None = None  #: how to close when it is answered
         self._pending = 0
         self._waiting_bytes = 0
         self._commands = Pace(rate=limits.commands_per_second, burst=limits.commands_burst)
@@ -114,10 +118,9 @@ class Connection(Speaker):
             self._backlog.clear()
             self._waiting_bytes = 0
         if self._session is not None:
-            self._services.hub.dismiss(self, iter(tuple(self._heard)))
+            self._hear_no_more()
             self._services.live.detach(self._session, self)
             self._session = None
-        self._heard.clear()
 
     # -- what the hub and the sessions call
 
@@ -147,11 +150,21 @@ class Connection(Speaker):
             self.link.abort()
 
     def end(self, close: Close) -> None:
-        """Close; what is unsent when a session is over is not for its reader any more."""
+        """Close; what is unsent when a session is over is not for its reader any more.
+
+        Whoever ended this session by a command on it is answered first, and hears nothing else.
+        """
         if close in _OVER and self.link.unsent:
             self.link.abort()
+        elif self._spent and self._last is None:
+            self._last = close
+            self._hear_no_more()
         else:
             super().end(close)
+
+    def _hear_no_more(self) -> None:
+        self._services.hub.dismiss(self, iter(tuple(self._heard)))
+        self._heard.clear()
 
     # -- one frame
 
@@ -249,6 +262,8 @@ class Connection(Speaker):
         except Exception as bug:  # noqa: BLE001  # a bug ends this connection, and no other
             _log.error("command_failed", command=type(command).__name__, error=type(bug).__name__)
             self.end(Close.BROKEN)
+        if self._last is not None:
+            self.end(self._last)
         self._task = None
         self._resume()
 
@@ -311,7 +326,18 @@ class Connection(Speaker):
     async def _write(
         self, act: Callable[[Transaction, Request[Any]], Outcome], command: commands.Command
     ) -> replies.Reply:
-        outcome = await self._services.writer.act(act, self._request(command))
+        """Have a command done; mark this session when the command itself ends it."""
+        mine = None if self._session is None else self._session.id
+
+        def watched(tx: Transaction, request: Request[Any]) -> Outcome:
+            outcome = act(tx, request)
+            self._spent = mine in outcome.publication.ended
+            return outcome
+
+        try:
+            outcome = await self._services.writer.act(watched, self._request(command))
+        finally:
+            self._spent = False
         assert isinstance(outcome.reply, replies.Reply)
         return outcome.reply
 
@@ -401,13 +427,12 @@ class Connection(Speaker):
         assert self._session is not None
         if command.session == self._session.id:
             raise errors.NotAllowed("To end this session, sign out.")
-        ended = await self._services.database.write(
-            sessions.end_own, member_id=self.member.id, session=command.session
-        )
-        if not ended:
-            raise errors.NotFound
-        self._services.live.end(command.session)
-        return replies.Done(id=command.id)
+        return await self._write(_end_session, command)
+
+    async def on_set_policies(self, command: commands.SetPolicies) -> replies.Reply:
+        """Change policies, knowing what this node alone has seen of live sessions."""
+        seen = self._services.live.dirty()
+        return await self._write(lambda tx, one: governance.set_policies(tx, one, seen), command)
 
     def _request(self, command: commands.Command) -> Request[Any]:
         return Request(
@@ -428,6 +453,15 @@ class Connection(Speaker):
             self._services.hub.flush()
         if self._session is None:
             raise errors.NotAuthenticated
+
+
+def _end_session(tx: Transaction, request: Request[commands.EndSession]) -> Outcome:
+    ended = request.command.session
+    if not sessions.end_own(tx, member_id=request.member.id, session=ended):
+        raise errors.NotFound
+    return Outcome(
+        reply=replies.Done(id=request.command.id), publication=Publication(ended=(ended,))
+    )
 
 
 def _device(stored: Session, current: str) -> SessionView:
@@ -456,4 +490,5 @@ _ANSWERS: Mapping[
     commands.GetProfile: Connection.on_profile,
     commands.ListSessions: Connection.on_sessions,
     commands.EndSession: Connection.on_end_session,
+    commands.SetPolicies: Connection.on_set_policies,
 }

@@ -13,6 +13,7 @@ from server.channels import (
     connectors,
     departures,
     directory,
+    governance,
     guests,
     profiles,
     reading,
@@ -49,6 +50,12 @@ WRITES: Final[Mapping[type[commands.Command], Callable[[Transaction, Request[Any
     commands.StepDown: arrivals.step_down,
     commands.Converse: threads.converse,
     commands.Prefer: threads.prefer,
+    commands.InviteMember: governance.invite,
+    commands.WithdrawInvitation: governance.withdraw,
+    commands.ChangeRole: governance.change_role,
+    commands.Disable: governance.disable,
+    commands.Enable: governance.enable,
+    commands.Dismiss: governance.dismiss,
 }
 
 #: Questions to a sphere by who is inside: one snapshot, and the hub is asked before it is told.
@@ -62,4 +69,8 @@ READS: Final[Mapping[type[commands.Command], Callable[[Transaction, Request[Any]
     commands.Oversee: spheres.oversee,
     commands.GetMyProfile: profiles.mine,
     commands.SearchDirectory: directory.search,
+    commands.ListMembers: governance.listing,
+    commands.ListInvitations: governance.invitations,
+    commands.GetPolicies: governance.demands,
+    commands.ListConnectors: governance.bots,
 }

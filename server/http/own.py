@@ -18,7 +18,6 @@ from starlette.responses import Response, StreamingResponse
 
 from server import errors
 from server.auth.accounts import Accounts
-from server.auth.live import LiveSessions
 from server.auth.presented import check_origin, presented_token
 from server.auth.proof import Claim
 from server.channels.membership import Parted, close
@@ -64,7 +63,6 @@ class Holdings(NamedTuple):
     accounts: Accounts
     database: Database
     writer: Writer
-    live: LiveSessions
     clock: Clock
 
 
@@ -104,11 +102,9 @@ class Own:
                 tx, claim=claim, proved=proved, everywhere=everywhere, now=has.clock.now()
             )
             done.append(parted)
-            return Outcome(reply=Done(id=0), publication=parted.publication, erased=True)
+            return Outcome(reply=Done(id=0), publication=parted.publication, erased=parted.erased)
 
         await has.writer.act(act)
-        for session_id in done[0].ended:
-            has.live.end(session_id)
         return done[0]
 
     async def export(self, request: Request) -> Response:

@@ -15,6 +15,7 @@ from server.protocol.scalars import (
     PAGE_EVENTS_MAX,
     PAGE_MEMBERS_MAX,
     Address,
+    AdmissionId,
     Audience,
     Bequest,
     Body,
@@ -23,8 +24,10 @@ from server.protocol.scalars import (
     FieldText,
     History,
     MemberId,
+    MemberRole,
     Name,
     Others,
+    PasswordClass,
     Private,
     ProfileField,
     RequestId,
@@ -226,10 +229,13 @@ class InstallConnector(Command, frozen=True, tag="install_connector"):
 
 
 class RevokeConnector(Command, frozen=True, tag="revoke_connector"):
-    """Revoke a bot's token (administrators)."""
+    """Revoke a bot's token (administrators); without ``sphere``, as a manager of the organisation.
 
-    sphere: SphereId
+    Either way the sphere is told.
+    """
+
     connector: ConnectorId
+    sphere: SphereId | None = None
 
 
 class Rename(Command, frozen=True, tag="rename"):
@@ -356,6 +362,114 @@ class EndSession(Command, frozen=True, tag="end_session"):
     session: SessionId
 
 
+class ListMembers(Command, frozen=True, tag="members"):
+    """List the members of the organisation, by name (managers): never an address.
+
+    ``after`` is how many to skip.
+    """
+
+    after: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MEMBERS_MAX)] = 50
+
+
+class InviteMember(Command, frozen=True, tag="invite_member"):
+    """Draw an invitation to the organisation for an address (managers): it is shown once.
+
+    ``role`` is ``member`` or ``manager``. The answer is the same whether or not the address has an
+    account, here or elsewhere.
+    """
+
+    address: Address
+    role: MemberRole = MemberRole.MEMBER
+
+
+class ListInvitations(Command, frozen=True, tag="invitations"):
+    """List the invitations to the organisation that stand, the first to expire first (managers).
+
+    ``after`` is how many to skip.
+    """
+
+    after: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MEMBERS_MAX)] = 50
+
+
+class WithdrawInvitation(Command, frozen=True, tag="withdraw_invitation"):
+    """Withdraw an invitation to the organisation (managers), or what an address was offered.
+
+    For an address the answer is the same whether or not there was an invitation.
+    """
+
+    invitation: AdmissionId | None = None
+    address: Address | None = None
+
+
+class ChangeRole(Command, frozen=True, tag="change_role"):
+    """Give a member another role (managers): their sessions end, so that every device learns of it.
+
+    Who stops being a manager is out of the spheres that they had entered as one.
+    """
+
+    member: MemberId
+    role: MemberRole
+
+
+class Disable(Command, frozen=True, tag="disable"):
+    """Shut a member out (managers): their sessions end, and their bots fall silent.
+
+    Nothing that they wrote is erased, and they stay inside their spheres.
+    """
+
+    member: MemberId
+
+
+class Enable(Command, frozen=True, tag="enable"):
+    """Let a member who was shut out in again (managers)."""
+
+    member: MemberId
+
+
+class Dismiss(Command, frozen=True, tag="dismiss"):
+    """End a membership (managers): they leave every sphere, as if they had left by themselves.
+
+    ``erase`` must be true: what they wrote and did not bequeath is erased, and stays so.
+    """
+
+    member: MemberId
+    erase: bool
+
+
+class GetPolicies(Command, frozen=True, tag="policies"):
+    """Read what the organisation demands (managers)."""
+
+
+class SetPolicies(Command, frozen=True, tag="set_policies"):
+    """Change what the organisation demands (managers): what is left out stays as it is.
+
+    A policy below the server's floor is refused with the reason. Sessions that are open obey at
+    once. ``password_age_max_ms`` 0: passwords do not age. ``password_classes`` replaces the list.
+    """
+
+    password_length_min: int | None = None
+    password_classes: Annotated[list[PasswordClass], Meta(max_length=4)] | None = None
+    password_age_max_ms: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    password_reuse_history: int | None = None
+    session_lifetime_ms: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    session_idle_ms: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    sessions_max: int | None = None
+    directory: bool | None = None
+    second_factor: bool | None = None
+
+
+class ListConnectors(Command, frozen=True, tag="connectors"):
+    """List the connectors of the organisation's spheres, the oldest first (managers).
+
+    ``after`` is how many to skip.
+    """
+
+    after: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MEMBERS_MAX)] = 50
+
+
 AnyCommand = (
     Hello
     | ListSpheres
@@ -392,4 +506,15 @@ AnyCommand = (
     | GetJournal
     | Converse
     | Prefer
+    | ListMembers
+    | InviteMember
+    | ListInvitations
+    | WithdrawInvitation
+    | ChangeRole
+    | Disable
+    | Enable
+    | Dismiss
+    | GetPolicies
+    | SetPolicies
+    | ListConnectors
 )

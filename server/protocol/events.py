@@ -160,10 +160,13 @@ class ConnectorInstalled(TimelineEvent, frozen=True, tag="connector_installed"):
 
 
 class ConnectorRevoked(TimelineEvent, frozen=True, tag="connector_revoked"):
-    """A bot's token is dead."""
+    """A bot's token is dead; ``by`` is null when the operator revoked it.
+
+    ``by`` may be a manager of the organisation who is not inside.
+    """
 
     connector: ConnectorId
-    by: MemberId
+    by: MemberId | None
 
 
 class ThreadStarted(TimelineEvent, frozen=True, tag="thread_started"):

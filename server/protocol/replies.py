@@ -14,19 +14,23 @@ from server.protocol.scalars import (
     MemberRole,
     Milliseconds,
     Name,
+    PasswordClass,
     Private,
     RequestId,
     Seq,
 )
 from server.protocol.views import (
+    AdmissionView,
     Certificate,
     ConnectorView,
     Destination,
     FormerMember,
+    InstalledConnector,
     InvitationView,
     JoinRequest,
     JournalHead,
     JournalRecord,
+    Membership,
     MemberView,
     OpenSphere,
     OwnField,
@@ -152,7 +156,7 @@ class ConnectorToken(Reply, frozen=True, tag="connector_token"):
 
 
 class InvitationToken(Reply, frozen=True, tag="invitation_token"):
-    """The guest's invitation: shown this once, used once, and void after ``expires_at``."""
+    """An invitation: shown this once, used once, and void after ``expires_at``."""
 
     token: str
     expires_at: Milliseconds
@@ -216,6 +220,41 @@ class Journal(Reply, frozen=True, tag="journal"):
     more: bool
 
 
+class Members(Reply, frozen=True, tag="members"):
+    """A page of the members of the organisation; ``more`` says that it goes on."""
+
+    members: list[Membership]
+    more: bool
+
+
+class Invitations(Reply, frozen=True, tag="invitations"):
+    """A page of the invitations to the organisation; ``more`` says that it goes on."""
+
+    invitations: list[AdmissionView]
+    more: bool
+
+
+class Policies(Reply, frozen=True, tag="policies"):
+    """What the organisation demands; ``password_age_max_ms`` 0: passwords do not age."""
+
+    password_length_min: int
+    password_classes: list[PasswordClass]
+    password_age_max_ms: Milliseconds
+    password_reuse_history: int
+    session_lifetime_ms: Milliseconds
+    session_idle_ms: Milliseconds
+    sessions_max: int
+    directory: bool
+    second_factor: bool
+
+
+class Connectors(Reply, frozen=True, tag="connectors"):
+    """A page of the connectors of the organisation; ``more`` says that it goes on."""
+
+    connectors: list[InstalledConnector]
+    more: bool
+
+
 AnyReply = (
     Error
     | Welcome
@@ -237,4 +276,8 @@ AnyReply = (
     | Journal
     | Conversing
     | Listening
+    | Members
+    | Invitations
+    | Policies
+    | Connectors
 )

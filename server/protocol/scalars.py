@@ -25,7 +25,7 @@ THREAD_MEMBERS_MAX = 32
 NAME_CHARS_MAX = 80
 #: Longest value of a field of a profile, in characters: a paragraph about oneself.
 FIELD_CHARS_MAX = 500
-#: Longest page of a directory, in members: a screenful of screens.
+#: Longest page of a directory, or of what managers list: a screenful of screens.
 PAGE_MEMBERS_MAX = 100
 #: Longest page of history, in events: with the longest bodies a page stays near 30 MB at worst,
 #: and the page is cut by PAGE_BYTES_MAX well before.
@@ -42,6 +42,9 @@ ThreadId = Annotated[str, Meta(pattern=ID_PATTERN, description="a private thread
 MemberId = Annotated[str, Meta(pattern=ID_PATTERN, description="a member's id")]
 ConnectorId = Annotated[str, Meta(pattern=ID_PATTERN, description="a connector's id")]
 SessionId = Annotated[str, Meta(pattern=ID_PATTERN, description="a session's id: opens nothing")]
+AdmissionId = Annotated[
+    str, Meta(pattern=ID_PATTERN, description="an invitation's id: opens nothing")
+]
 RequestId = Annotated[
     int, Meta(ge=0, le=2**53 - 1, description="chosen by the client, echoed in the reply")
 ]
@@ -119,6 +122,15 @@ class MemberRole(StrEnum):
     VISITOR = "visitor"
     MEMBER = "member"
     MANAGER = "manager"
+
+
+class PasswordClass(StrEnum):
+    """A class of characters that a password must hold."""
+
+    LOWER = "lower"
+    UPPER = "upper"
+    DIGIT = "digit"
+    OTHER = "other"
 
 
 class Bequest(StrEnum):

@@ -9,11 +9,13 @@ from __future__ import annotations
 import msgspec
 
 from server.protocol.scalars import (
+    AdmissionId,
     Audience,
     ConnectorId,
     Digest,
     History,
     MemberId,
+    MemberRole,
     Milliseconds,
     Name,
     Private,
@@ -162,6 +164,12 @@ class ConnectorView(View, frozen=True):
     installed_by: MemberId
 
 
+class InstalledConnector(ConnectorView, frozen=True):
+    """A bot's credential, as the organisation's managers list it."""
+
+    sphere: SphereId
+
+
 class Purge(View, frozen=True):
     """What must be forgotten before anything is replayed.
 
@@ -179,6 +187,24 @@ class SphereName(View, frozen=True):
 
     sphere: SphereId
     name: Name
+
+
+class Membership(View, frozen=True):
+    """A member as the organisation's managers list them: never the address."""
+
+    member: MemberId
+    name: Name
+    role: MemberRole
+    disabled: bool  #: shut out
+
+
+class AdmissionView(View, frozen=True):
+    """An invitation to the organisation that stands, as its managers list it: never the address."""
+
+    invitation: AdmissionId
+    role: MemberRole
+    by: MemberId | None  #: null: the operator
+    expires_at: Milliseconds
 
 
 class Certificate(View, frozen=True, omit_defaults=True):

@@ -12,10 +12,11 @@ from server.administration.office import NotTaken, opened
 from server.administration.wishes import Dismiss
 from server.domain.policy import SessionPolicy
 from server.protocol.scalars import MemberRole
-from storage import errands, members
+from storage import connectors, errands, members
 from storage.charge import Charge
 from tests.administration.desk import Desk, settings
 from tests.house import HandClock, House, serving
+from tests.people import Person
 
 WORDS = "the heron flies at dusk"
 HOUR = 3_600_000
@@ -101,6 +102,7 @@ async def test_a_removed_member_leaves_every_sphere_and_takes_their_words_along(
 
     told = [await stays.event("member_left", member=bob.id, sphere=sphere) for sphere in rooms]
     assert await out.closed() in {4501, 1006}  # cut, where frames of a sphere were unsent
+    await stays.post(rooms[0], "after it")  # written when the erasure before it is over
     assert "Spheres left: 2; messages erased: 2" in said
     assert [(event["how"], event["kept"]) for event in told] == [("removed", "none")] * 2
     assert not house.holds(WORDS)
@@ -185,6 +187,75 @@ async def test_a_manager_who_is_none_any_more_is_out_of_the_spheres_that_they_en
     assert [one["sphere"] for one in listed["spheres"]] == [own]
     assert refused["code"] == "not_allowed"
     await stays.close()
+
+
+async def test_spheres_and_connectors_are_listed_by_name_and_id_alone(
+    house: House, desk: Desk
+) -> None:
+    acme, umbra = await house.organisation(), await house.organisation("umbra")
+    ana, zoe = await house.resident(acme, "Ana"), await house.resident(umbra, "Zoe")
+    sphere, foreign = await house.sphere(ana, name="Herons"), await house.sphere(zoe)
+    await house.connector(sphere, ana, name="Builds")
+    await house.connector(foreign, zoe, name="Spies")
+    async with await house.person(ana) as person:
+        await person.post(sphere, WORDS)
+
+    spheres = await desk.done("sphere", "list", "acme")
+    bots = await desk.done("connector", "list", "acme")
+
+    assert spheres.split() == ["NAME", "SPHERE", "Herons", sphere]
+    assert bots.splitlines()[1].split()[::2] == ["Builds", ana.id]
+    assert bots.split()[-1] == sphere
+    assert len(bots.splitlines()) == 2
+
+
+async def test_a_revoked_connector_is_dead_and_its_sphere_is_told(house: House, desk: Desk) -> None:
+    acme = await house.organisation()
+    ana = await house.resident(acme, "Ana")
+    zoe = await house.resident(await house.organisation("umbra"), "Zoe")
+    sphere, foreign = await house.sphere(ana), await house.sphere(zoe)
+    token = await house.connector(sphere, ana)
+    await house.connector(foreign, zoe)
+    (one,), (elsewhere,) = [
+        await house.parts.database.read(connectors.of_sphere, where) for where in (sphere, foreign)
+    ]
+    bot = await Person(house.url, token).connect("/v1/bring")
+    await bot.call("hello", token=token)
+    async with await house.person(ana) as person:
+        await person.call("subscribe", sphere=sphere)
+
+        refused = await desk.run("connector", "revoke", "acme", elsewhere.connector)
+        await desk.done("connector", "revoke", "acme", one.connector)
+
+        told = await person.event("connector_revoked", connector=one.connector)
+        assert await bot.closed() == 4504
+    assert refused.code == 1
+    assert told["by"] is None
+    assert await house.parts.database.read(connectors.of_sphere, foreign) == [elsewhere]
+
+
+async def test_what_is_not_named_in_a_policy_stays(house: House, desk: Desk) -> None:
+    await house.organisation()
+    await desk.done("org", "set", "acme", "--password-age", "1d", "--directory", "on")
+    await desk.done("org", "set", "acme", "--password-length", "45", "--second-factor", "on")
+
+    shown = await desk.done("org", "set", "acme", "--password-age", "never")
+
+    lines = dict(line.rsplit("  ", 1) for line in shown.splitlines()[-11:])
+    said = {name.strip(): value.strip() for name, value in lines.items()}
+    assert said["password length"] == "45"
+    assert said["password age"] == "never"
+    assert (said["directory"], said["second factor"]) == ("on", "required")
+
+
+async def test_requiring_a_second_factor_signs_out_who_has_none(house: House, desk: Desk) -> None:
+    acme = await house.organisation()
+    person = await house.person(await house.resident(acme, "Ana"))
+
+    said = await desk.done("org", "set", "acme", "--second-factor", "on")
+
+    assert await person.closed() == 4501
+    assert "Sessions ended: 1" in said
 
 
 async def test_a_role_that_stays_the_same_ends_nothing(house: House, desk: Desk) -> None:

@@ -6,7 +6,7 @@ is the settings' floor, which a test of its own checks.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,7 +15,11 @@ from server.auth.live import LiveSessions
 from server.auth.passwords import Passwords
 from server.auth.proof import Claim
 from server.auth.throttle import Throttle
+from server.channels import policies
+from server.channels.endings import Endings
+from server.channels.outcome import Publication
 from server.domain.facts import Member
+from server.domain.governance import PolicyChange
 from server.domain.policy import PasswordPolicy, SessionPolicy
 from server.protocol.close import Close
 from server.protocol.scalars import MemberRole
@@ -82,7 +86,33 @@ class House:
             passwords=self.passwords,
             throttle=self.throttle,
             live=self.live,
+            ended=self._ended,
         )
+
+    def _ended(self, sessions: Sequence[str]) -> None:
+        Endings(self.live, self.clock).deliver(Publication(ended=tuple(sessions)))
+
+    async def replace_policies(
+        self, organisation: str, *, password: PasswordPolicy, session: SessionPolicy
+    ) -> None:
+        """Replace policies, and tell the sessions that are open, as the writer does."""
+        change = PolicyChange(
+            password_length_min=password.length_min,
+            password_classes=password.classes,
+            password_age_max_ms=password.age_max_ms or 0,
+            password_reuse_history=password.reuse_history,
+            session_lifetime_ms=session.lifetime_ms,
+            session_idle_ms=session.idle_ms,
+            sessions_max=session.sessions_max,
+        )
+        publication = await self.database.write(
+            policies.replace,
+            organisation,
+            change,
+            seen=self.live.dirty(),
+            now=self.clock.now(),
+        )
+        Endings(self.live, self.clock).deliver(publication)
 
     def move(self, ms: int) -> None:
         """Let time pass, as the timer of deadlines does."""

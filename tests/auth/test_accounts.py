@@ -529,7 +529,7 @@ async def test_a_tightened_policy_closes_live_sessions_and_stored_ones(house: Ho
     door = await house.attach(signed_in.token)
     house.move(10 * SECOND)
 
-    await house.accounts.replace_policies(tenant, password=PasswordPolicy(), session=SHORT)
+    await house.replace_policies(tenant, password=PasswordPolicy(), session=SHORT)
 
     house.live.due(house.clock.now())
     assert door.closed is Close.SESSION_EXPIRED
@@ -541,9 +541,7 @@ async def test_a_loosened_policy_revives_nothing_live_or_stored(house: House) ->
     tenant, signed_in = await signed_in_with(house, SHORT)
     house.move(10 * SECOND)
 
-    await house.accounts.replace_policies(
-        tenant, password=PasswordPolicy(), session=SessionPolicy()
-    )
+    await house.replace_policies(tenant, password=PasswordPolicy(), session=SessionPolicy())
 
     with pytest.raises(errors.NotAuthenticated):
         await house.accounts.recognise(signed_in.token)
@@ -555,9 +553,7 @@ async def test_a_loosened_policy_spares_what_was_seen_since_the_last_note(house:
     door = await house.attach(signed_in.token)
     house.move(9 * SECOND)
 
-    await house.accounts.replace_policies(
-        tenant, password=PasswordPolicy(), session=SessionPolicy()
-    )
+    await house.replace_policies(tenant, password=PasswordPolicy(), session=SessionPolicy())
     house.move(DAY)
 
     assert door.closed is None
@@ -571,7 +567,7 @@ async def test_fewer_sessions_allowed_end_those_least_in_use_at_once(house: Hous
     second = await house.accounts.sign_in(claim())
 
     one = SessionPolicy(lifetime_ms=DAY, idle_ms=DAY, sessions_max=1)
-    await house.accounts.replace_policies(tenant, password=PasswordPolicy(), session=one)
+    await house.replace_policies(tenant, password=PasswordPolicy(), session=one)
 
     assert door.closed is Close.SESSION_ENDED
     await house.accounts.recognise(second.token)
@@ -582,16 +578,14 @@ async def test_a_policy_below_the_floor_changes_nothing(house: House) -> None:
     weak = PasswordPolicy(length_min=4)
 
     with pytest.raises(errors.InvalidField, match="floor"):
-        await house.accounts.replace_policies(tenant, password=weak, session=SessionPolicy())
+        await house.replace_policies(tenant, password=weak, session=SessionPolicy())
 
     assert (await house.accounts.recognise(signed_in.token)).policy == SHORT
 
 
 async def test_the_policy_of_no_organisation_cannot_be_replaced(house: House) -> None:
     with pytest.raises(errors.NotFound):
-        await house.accounts.replace_policies(
-            "nowhere", password=PasswordPolicy(), session=SessionPolicy()
-        )
+        await house.replace_policies("nowhere", password=PasswordPolicy(), session=SessionPolicy())
 
 
 # -- the store fails

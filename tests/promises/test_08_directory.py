@@ -131,6 +131,34 @@ async def test_switched_off_it_answers_no_more(house: House) -> None:
     assert refused["code"] == "not_allowed"
 
 
+async def test_a_manager_who_invites_probes_nobody_either(house: House) -> None:
+    acme, (ana,) = await people(house, "Ana")
+    boss = await house.resident(acme, "Max", MemberRole.MANAGER)
+    zoe = await house.resident(await house.organisation("umbra"), "Zoe")
+    async with await house.person(boss) as asking:
+        answers = [
+            await asking.call("invite_member", address=address)
+            for address in (ana.address, zoe.address, boss.address, "nobody@nowhere.example")
+        ]
+        listed = await asking.call("invitations")
+
+    shapes = {(one["type"], len(one["token"]), set(one) == set(answers[0])) for one in answers}
+    assert len(shapes) == 1
+    assert len(listed["invitations"]) == 4
+
+
+async def test_the_list_of_members_is_for_managers_whatever_the_directory(house: House) -> None:
+    acme, (ana,) = await people(house, "Ana")
+    boss = await house.resident(acme, "Max", MemberRole.MANAGER)
+    await house.directory(acme)
+    async with await house.person(ana) as asking, await house.person(boss) as manager:
+        listed = await manager.call("members")
+        refused = await asking.refusal("members")
+
+    assert [one["name"] for one in listed["members"]] == ["Ana", "Max"]
+    assert refused["code"] == "not_allowed"
+
+
 async def test_inviting_probes_nobody(house: House) -> None:
     acme, (ana, bob) = await people(house, "Ana", "Bob")
     zoe = await house.resident(await house.organisation("umbra"), "Zoe")

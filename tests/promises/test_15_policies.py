@@ -143,11 +143,7 @@ async def test_tightening_a_policy_closes_live_sessions_past_it_within_a_second(
     clock.advance(3_600_000)
     young = await timed.person(await timed.resident(acme, "Bob"))
 
-    await timed.parts.accounts.replace_policies(
-        acme,
-        password=PasswordPolicy(),
-        session=SessionPolicy(lifetime_ms=1_800_000, idle_ms=1_800_000),
-    )
+    await timed.demand(acme, session_lifetime_ms=1_800_000, session_idle_ms=1_800_000)
 
     async with asyncio.timeout(1):
         assert await old.closed() == 4500

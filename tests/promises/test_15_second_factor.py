@@ -13,13 +13,17 @@ from typing import Any
 import pyotp
 import pytest
 
+from server.auth import tokens
 from server.auth.second_factor import STEP_S
-from storage import organisations
+from server.protocol.scalars import MemberRole
+from storage import admissions, organisations
+from storage.admissions import Admission
 from storage.second_factors import FAILURES_MAX, failed
 from tests.house import PASSWORD, HandClock, House, Resident, serving
-from tests.people import Frame, call_http
+from tests.people import Frame, Person, call_http
 
 OTHER = "seven owls in the cathedral"
+WEEK = 7 * 86_400_000
 
 
 @pytest.fixture
@@ -194,6 +198,166 @@ async def test_an_organisation_may_require_one(owner: Owner, house: House) -> No
     assert before == "second_factor_missing"
     assert (status, refused["error"]["code"]) == (403, "not_allowed")
     assert await owner.sign_in(code=owner.code(1)) == "in"
+
+
+async def test_requiring_one_ends_the_sessions_of_who_has_none_and_no_other(
+    owner: Owner, house: House
+) -> None:
+    acme = owner.who.member.organisation
+    boss = await house.resident(acme, "Max", MemberRole.MANAGER)
+    bob = await house.resident(acme, "Bob")
+    zoe = await house.resident(await house.organisation("umbra"), "Zoe")
+    await owner.set_up()
+    _, signed_in = await owner.ask("/v1/sign-in", code=owner.code())
+    with_one = await Person(house.url, signed_in["token"]).hello()
+    manager, without, device, elsewhere = [await house.person(one) for one in (boss, bob, bob, zoe)]
+
+    async with asyncio.timeout(1):
+        answer = await manager.call("set_policies", second_factor=True)
+        closed = [await one.closed() for one in (without, device, manager)]
+
+    assert answer["second_factor"] is True
+    assert manager.frames[-1] == answer  # whoever asked is answered, and then signed out as well
+    assert closed == [4501] * 3
+    again = await Person(house.url, without.token).connect()
+    assert (await again.refusal("hello", token=without.token))["code"] == "not_authenticated"
+    for person in (with_one, elsewhere):
+        await person.call("list")
+    for person in (with_one, elsewhere, again):
+        await person.close()
+
+
+async def test_a_factor_that_comes_into_force_ends_what_a_password_alone_had_opened(
+    owner: Owner, house: House
+) -> None:
+    _, signed_in = await owner.ask("/v1/sign-in")
+    stolen = await Person(house.url, signed_in["token"]).hello()
+
+    await owner.set_up()
+
+    assert await stolen.closed() == 4501
+
+
+async def test_a_second_requirement_ends_nothing_more(owner: Owner, house: House) -> None:
+    acme = owner.who.member.organisation
+    await owner.set_up()
+    await house.demand(acme, second_factor=True)
+    _, signed_in = await owner.ask("/v1/sign-in", code=owner.code())
+    async with Person(house.url, signed_in["token"]) as person:
+        await house.demand(acme, second_factor=True, directory=True)
+        await person.call("directory")
+
+
+async def invite(house: House, address: str) -> str:
+    """Return an invitation to another organisation."""
+    umbra = await house.organisation("umbra")
+    token = tokens.new_invitation_token()
+    await house.parts.database.write(
+        admissions.offer,
+        Admission(organisation=umbra, address=address, role=MemberRole.MEMBER),
+        digest=tokens.digest(token),
+        expires_at=house.parts.clock.now() + WEEK,
+    )
+    return token
+
+
+async def accept(owner: Owner, house: House, token: str, **fields: Any) -> str:
+    """Accept an invitation; return `in`, or why not."""
+    body = {
+        "invitation": token,
+        "address": owner.who.address,
+        "name": "Ana elsewhere",
+        "password": PASSWORD,
+    }
+    status, _, answer = await asyncio.to_thread(
+        call_http, house.url, "POST", "/v1/accept", body=body | fields
+    )
+    return "in" if status == 200 else str(json.loads(answer)["error"]["code"])
+
+
+async def test_an_invitation_that_links_an_account_asks_for_its_code(
+    owner: Owner, house: House
+) -> None:
+    await owner.set_up()
+    token = await invite(house, owner.who.address)
+
+    answers = [
+        await accept(owner, house, token),
+        await accept(owner, house, token, code="000000"),
+        await accept(owner, house, token, code=owner.code()),
+        await accept(owner, house, token, code=owner.code(1)),
+    ]
+
+    assert answers == [
+        "second_factor_needed",
+        "second_factor_refused",
+        "in",
+        "invitation_refused",
+    ]
+    assert await owner.sign_in(code=owner.code()) == "second_factor_refused"  # it was used
+    assert await owner.sign_in(code=owner.code(1)) == "in"
+
+
+async def test_an_invitation_says_nothing_of_a_second_factor_before_the_password_is_proved(
+    owner: Owner, house: House
+) -> None:
+    token = await invite(house, owner.who.address)
+    before = [
+        await accept(owner, house, token, password=OTHER, code=code)
+        for code in ("000000", "abcdef")
+    ]
+    await owner.set_up()
+
+    wrong = [
+        await accept(owner, house, token, password=OTHER, code=code)
+        for code in ("000000", owner.code())
+    ]
+    unknown = [
+        await accept(owner, house, tokens.new_invitation_token(), code=code)
+        for code in ("000000", owner.code())
+    ]
+
+    assert {*before, *wrong, *unknown} == {"invitation_refused"}
+    assert await owner.sign_in(code=owner.code()) == "in"  # the code was not used up
+
+
+async def test_a_wrong_code_with_an_invitation_counts_as_one_at_sign_in(
+    owner: Owner, house: House
+) -> None:
+    codes = await owner.set_up()
+    token = await invite(house, owner.who.address)
+    for _ in range(FAILURES_MAX - 1):
+        await house.parts.database.write(failed, owner.who.account)
+
+    last = await accept(owner, house, token, code="000000")
+    device = await accept(owner, house, token, code=owner.code())
+    recovery = await accept(owner, house, token, code=codes[0])
+
+    assert (last, device, recovery) == ("second_factor_refused", "second_factor_refused", "in")
+
+
+async def test_guessing_codes_with_an_invitation_is_slow(tmp_path: Path, clock: HandClock) -> None:
+    async with serving(tmp_path, clock=clock, sign_in_failures_per_minute=3) as house:
+        acme = await house.organisation()
+        owner = Owner(house, await house.resident(acme, "Ana", password=PASSWORD), clock)
+        await owner.set_up()
+        token = await invite(house, owner.who.address)
+
+        answers = [await accept(owner, house, token, code="000000") for _ in range(4)]
+        without = await accept(owner, house, token)
+
+    assert answers == ["second_factor_refused"] * 3 + ["too_fast"]
+    assert without == "too_fast"
+
+
+async def test_a_code_for_an_account_that_is_new_is_not_looked_at(
+    owner: Owner, house: House
+) -> None:
+    token = await invite(house, "new@guests.example")
+
+    answer = await accept(owner, house, token, address="new@guests.example", code="000000")
+
+    assert answer == "in"
 
 
 async def test_no_file_holds_the_secret_or_a_recovery_code(owner: Owner, house: House) -> None:

@@ -126,3 +126,31 @@ def test_a_closed_sphere_that_was_listed_when_that_showed_nothing_is_hidden(
 
     found = connection.exec_driver_sql("SELECT listed, revision FROM sphere ORDER BY id").all()
     assert [tuple(row) for row in found] == [(0, 4), (0, 3), (1, 3), (1, 3)]
+def test_what_was_bequeathed_under_a_name_keeps_the_name_and_nothing_else_gets_one(
+    connection: Connection,
+) -> None:
+    command.upgrade(migrations.configuration(connection), "0001")
+    forms = {"left": "named", "unnamed": "anonymous", "inside": "named"}
+    for statement in (
+        (
+            "INSERT INTO organisation (id, handle, name, password_length_min, password_classes,"
+            " password_reuse_history, session_lifetime_ms, session_idle_ms, sessions_max,"
+            " directory, second_factor, created_at)"
+            " VALUES ('o', 'o', 'O', 15, 0, 0, 1, 1, 1, 0, 0, 0)"
+        ),
+        (
+            "INSERT INTO member (id, organisation, name, name_folded, renamed_at, role, disabled,"
+            " created_at) VALUES ('m', 'o', 'Bob', 'bob', 0, 'member', 0, 0)"
+        ),
+    ):
+        connection.exec_driver_sql(statement)
+    for sphere, form in forms.items():
+        values = (sphere, "o", "S", "closed", "hidden", 0, 1, 9, 0)
+        connection.exec_driver_sql("INSERT INTO sphere VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        connection.exec_driver_sql("INSERT INTO bequest VALUES (?, 'm', ?)", (sphere, form))
+    connection.exec_driver_sql("INSERT INTO stay VALUES ('inside', 'm', 'member', 0, 1)")
+
+    migrations.upgrade(connection)
+
+    found = connection.exec_driver_sql("SELECT sphere, name FROM bequest ORDER BY sphere").all()
+    assert [tuple(row) for row in found] == [("inside", None), ("left", "Bob"), ("unnamed", None)]
