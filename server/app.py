@@ -34,9 +34,9 @@ from server.channels.outcome import Limits, Publication
 from server.channels.writer import Writer, WriterLimits
 from server.clock import Clock, SystemClock
 from server.domain.pace import Paces
-from server.gateway.connect import Connect, Doors
+from server.gateway.connect import Connect, ConnectReader, Doors
 from server.gateway.link import LinkLimits
-from server.gateway.services import Services
+from server.gateway.services import ReaderLimits, Services
 from server.gateway.slim import slim_protocols
 from server.gateway.speaker import ConnectionLimits
 from server.http.bring import Bring
@@ -52,6 +52,7 @@ from storage.charge import Charge
 from storage.database import Database, Misconfigured
 from storage.erasure import Eraser
 from storage.keyring import Keyring
+from storage.veil import ROOT_ID, Veil
 
 #: Seconds between attempts to finish an erasure that another process's read holds up.
 SCRUB_EVERY_S = 1.0
@@ -86,6 +87,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     charge: Charge
     services: Services
     doors: Doors
+    public_doors: Doors  #: of readers without an account, counted apart
     links: LinkLimits
 
 
@@ -95,6 +97,7 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
     keyring = Keyring(settings.keys_path)
     metrics = None if settings.metrics_port is None else Metrics()
     try:
+        veil = Veil(keyring.lasting(ROOT_ID))
         database = _database(settings, keyring, metrics)
     except BaseException:
         keyring.close()
@@ -108,7 +111,7 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
         hashes_waiting_max=settings.hashes_waiting_max,
     )
     live = LiveSessions(connections_per_session_max=settings.connections_per_session_max)
-    hub = Hub()
+    hub = Hub(veil=veil, readers_per_sphere_max=settings.public_readers_per_sphere_max)
     broker = MemoryBroker()
     broker.listen(hub.deliver)
     broker.listen(Endings(live, clock).deliver)
@@ -150,10 +153,16 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
             paces=Paces(
                 rate=settings.connector_posts_per_second, burst=settings.connector_posts_burst
             ),
+            readers=_chosen(settings, ReaderLimits),
+            reading=asyncio.Semaphore(settings.reader_looks_max),
         ),
         doors=Doors(
             connections_max=settings.connections_max,
             per_address_max=settings.connections_per_address_max,
+        ),
+        public_doors=Doors(
+            connections_max=settings.public_readers_max,
+            per_address_max=settings.public_readers_per_address_max,
         ),
         links=LinkLimits(
             **{
@@ -227,16 +236,17 @@ def application(parts: Parts) -> ASGIApp:
         Connect(parts.services, parts.doors, parts.links, settings.origins, bots=bots)
         for bots in (False, True)
     )
+    readers = ConnectReader(parts.services, parts.public_doors, parts.links, settings.origins)
     web = Starlette(
-        routes=_routes(parts, people, bots), exception_handlers=HANDLERS, lifespan=lifespan
+        routes=_routes(parts, people, bots, readers), exception_handlers=HANDLERS, lifespan=lifespan
     )
     guarded: ASGIApp = Guard(web)
     if parts.metrics is not None:
         guarded = Measured(guarded, parts.metrics)
-    return Entrance(guarded, {"/v1/connect": people, "/v1/bring": bots})
+    return Entrance(guarded, {"/v1/connect": people, "/v1/bring": bots, "/v1/read": readers})
 
 
-def _routes(parts: Parts, people: Connect, bots: Connect) -> list[Route]:
+def _routes(parts: Parts, people: Connect, bots: Connect, readers: ConnectReader) -> list[Route]:
     settings = parts.settings
     intake = Intake(parts.database, parts.writer, parts.clock, parts.services.paces)
     bring = Bring(intake, body_bytes_max=settings.http_body_bytes_max)
@@ -261,6 +271,7 @@ def _routes(parts: Parts, people: Connect, bots: Connect) -> list[Route]:
         Route("/hooks/{token}/", hook.answer, methods=["POST"]),
         Route("/v1/connect", people.upgrade_required, methods=["GET"]),
         Route("/v1/bring", bots.upgrade_required, methods=["GET"]),
+        Route("/v1/read", readers.upgrade_required, methods=["GET"]),
     ]
 
 

@@ -108,6 +108,35 @@ class Settings(BaseSettings):
     backlog_bytes_max: int = _bound(
         131_072, "Bytes of those frames: two of the largest.", least=65_536
     )
+    public_readers_max: int = _bound(
+        5_000,
+        "Connections of readers without an account, in all: counted apart from the others, so that"
+        " readers shut nobody out.",
+    )
+    public_readers_per_address_max: int = _bound(
+        200, "Those from one network address: a school behind one router fits."
+    )
+    public_readers_per_sphere_max: int = _bound(
+        2_000, "Those of one sphere: what is said there goes to each of them."
+    )
+    reader_lifetime_s: float = _bound(
+        3_600,
+        "Seconds until a reader's connection closes by itself: who still reads comes back.",
+        least=0.1,
+        most=86_400,
+    )
+    reader_commands_per_second: float = _bound(
+        2, "Steady commands per second of one reader: scrolling back.", least=0.1
+    )
+    reader_commands_burst: int = _bound(
+        20, "Commands at once of one reader: a client that resumes."
+    )
+    reader_looks_max: int = _bound(
+        1,
+        "Looks at the store that all readers have at once: fewer than `readers_max`, so that a"
+        " member waits behind none.",
+        most=64,
+    )
     posts_pending_max: int = _bound(
         64, "Unacknowledged posts of one connection; more are refused with too_fast."
     )

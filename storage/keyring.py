@@ -59,6 +59,17 @@ class Keyring:
             self._remember(key_id, AESGCM(key))
         return key_id
 
+    def lasting(self, key_id: bytes) -> bytes:
+        """Return the key that bears this id for ever, drawn durably when it is first asked for."""
+        with self._lock:
+            self._file.execute(
+                "INSERT OR IGNORE INTO secret (id, key) VALUES (?, ?)",
+                (key_id, secrets.token_bytes(32)),
+            )
+            key = self._key(key_id)
+        assert key is not None, "it was inserted just now"
+        return key
+
     def seal(self, key_id: bytes, words: bytes, place: bytes) -> bytes:
         """Return ``words`` sealed for one ``place``; the key's id comes first, in the clear."""
         nonce = secrets.token_bytes(NONCE_BYTES)

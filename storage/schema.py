@@ -290,6 +290,9 @@ event = Table(
 )
 # To name another dialect here would import all of it at every start.
 Index(None, event.c.sphere, event.c.concerns, sqlite_where=event.c.concerns.is_not(None))
+# What readers without an account may see, and nothing else: what a page of theirs costs says
+# nothing of how much lies between that is not for them.
+Index(None, event.c.sphere, event.c.seq, sqlite_where=text("kind = 1 AND (stamp & 2) != 0"))
 
 #: Which keys of the keyring seal what an author said in a sphere: the current one, of their present
 #: stay, and those of earlier stays whose messages they bequeathed.

@@ -173,7 +173,7 @@ def page(
             "most": limit + 1,
         },
     ).all()
-    cut = _fitting([len(row.content) for row in rows[:limit]])
+    cut = fitting([len(row.content) for row in rows[:limit]])
     contents = [_shown(tx, of, row, seat) for row in rows[:cut]]
     return (contents if rising else contents[::-1]), cut < len(rows)
 
@@ -233,7 +233,7 @@ def seen_by(*, entered: bool) -> ColumnElement[bool]:
     return or_(event.c.seq >= horizon, event.c.stamp.bitwise_and(int(Stamp.NEWCOMERS)) != 0)
 
 
-def _fitting(sizes: list[int]) -> int:
+def fitting(sizes: list[int]) -> int:
     """Return how many of the first items fit in a page; one always does."""
     total = 0
     for count, size in enumerate(sizes):

@@ -13,6 +13,7 @@ from server.app import Entrance, Parts, application, compose, running, uvicorn_c
 from server.channels.outcome import Limits, Outcome
 from server.channels.writer import WriterLimits
 from server.gateway.link import LinkLimits
+from server.gateway.services import ReaderLimits
 from server.gateway.speaker import ConnectionLimits
 from server.protocol.scalars import FRAME_BYTES_MAX
 from server.settings import Settings
@@ -44,21 +45,31 @@ def _distinct(kinds: list[Any]) -> dict[str, float]:
 
 
 def test_every_bound_of_a_part_is_the_setting_of_that_name(tmp_path: Path) -> None:
-    chosen = _distinct([Limits, WriterLimits, ConnectionLimits, LinkLimits])
+    chosen = _distinct([Limits, WriterLimits, ConnectionLimits, LinkLimits, ReaderLimits])
 
     with _composed(tmp_path, **chosen) as parts:
         services = parts.services
-        for part in (services.limits, services.connection, parts.links, parts.writer._limits):
+        for part in (
+            services.limits,
+            services.connection,
+            services.readers,
+            parts.links,
+            parts.writer._limits,
+        ):
             for name in part.__struct_fields__:
                 if name != "message_bytes_max":
                     assert getattr(part, name) == chosen[name], name
         assert parts.links.message_bytes_max == FRAME_BYTES_MAX
         assert parts.doors._connections_max == parts.settings.connections_max
         assert parts.doors._per_address_max == parts.settings.connections_per_address_max
+        assert parts.public_doors._connections_max == parts.settings.public_readers_max
+        assert parts.public_doors._per_address_max == parts.settings.public_readers_per_address_max
+        assert services.hub.halls._readers_max == parts.settings.public_readers_per_sphere_max
+        assert services.reading._value == parts.settings.reader_looks_max
 
 
 def test_the_defaults_of_a_part_are_those_of_the_settings() -> None:
-    for kind in (Limits, WriterLimits, ConnectionLimits, LinkLimits):
+    for kind in (Limits, WriterLimits, ConnectionLimits, LinkLimits, ReaderLimits):
         part = kind()
         for name in part.__struct_fields__:
             if name in Settings.model_fields:

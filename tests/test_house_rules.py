@@ -13,6 +13,7 @@ from server.app import Parts
 from server.channels.outcome import Limits
 from server.channels.writer import WriterLimits
 from server.gateway.link import LinkLimits
+from server.gateway.services import ReaderLimits
 from server.gateway.speaker import ConnectionLimits
 from server.settings import Settings
 
@@ -111,7 +112,7 @@ def _asked() -> set[str]:
 def test_every_setting_reaches_a_part() -> None:
     by_name = {
         name
-        for kind in (Limits, WriterLimits, ConnectionLimits, LinkLimits)
+        for kind in (Limits, WriterLimits, ConnectionLimits, LinkLimits, ReaderLimits)
         for name in kind.__struct_fields__
     }
     derived = {"url": {"data_dir", "database_url"}, "keys_path": {"data_dir", "keys_dir"}}

@@ -137,6 +137,7 @@ def depart(tx: Transaction, sphere: Sphere, stay: Stay, how: Parting, now: int) 
             entries=entries,
             notices=tuple((member, forget) for member in (stay.member, *invited)),
             hidden=_vanished(sphere, stay.member, invited) if last else (),
+            dissolved=(sphere.id,) if last else (),
         ),
     )
 

@@ -13,11 +13,13 @@ handed to that member again, whatever was queued.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from server import errors
+from server.channels.hall import Halls
 from server.channels.outcome import Hidden, Publication
 from server.channels.room import Reading, Room, Subscriber
 from server.domain.facts import Member, Seat
@@ -31,6 +33,7 @@ from server.protocol.events import (
 )
 from server.protocol.scalars import MemberRole
 from storage.timeline import Entry
+from storage.veil import Veil
 
 T = TypeVar("T")
 
@@ -68,8 +71,19 @@ class Bot(Protocol):
 class Hub:
     """Takes what was published to the connections of this node."""
 
-    def __init__(self, call_soon: Callable[[Callable[[], None]], object] | None = None) -> None:
+    def __init__(
+        self,
+        call_soon: Callable[[Callable[[], None]], object] | None = None,
+        *,
+        veil: Veil | None = None,
+        readers_per_sphere_max: int = 2_000,
+    ) -> None:
         self._call_soon = call_soon
+        self.halls = Halls(
+            self._soon,
+            veil or Veil(secrets.token_bytes(32)),
+            readers_per_sphere_max=readers_per_sphere_max,
+        )
         self._rooms: dict[str, Room] = {}
         self._readings: dict[str, set[Reading]] = {}
         self._listeners: dict[str, list[Listener]] = {}
@@ -161,6 +175,8 @@ class Hub:
         """Apply a publication: control first, then content, then what concerns one member."""
         for sphere, member in publication.departures:
             self._depart(sphere, member)
+        for sphere in publication.dissolved:
+            self.halls.shut(sphere)
         for connector in publication.revoked:
             for bot in tuple(self._bots.get(connector, ())):
                 bot.end(Close.CONNECTOR_REVOKED)
@@ -201,6 +217,8 @@ class Hub:
                 reading.outdated = True
 
     def _speak(self, entry: Entry) -> None:
+        if self.halls:
+            self.halls.hear(entry)
         if isinstance(entry.event, ERASURES):
             self._outdate(entry.event.timeline)  # it may hold what is erased by now
         room = self._rooms.get(entry.event.timeline)

@@ -68,6 +68,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     hidden: tuple[Hidden, ...] = ()
     replaced: tuple[Replaced, ...] = ()
     ended: tuple[str, ...] = ()  #: sessions that are over
+    dissolved: tuple[str, ...] = ()  #: spheres that are no more
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,6 +41,13 @@ def destination(sphere: Sphere) -> Destination:
     )
 
 
+def check_public(sphere: Sphere | None) -> Sphere:
+    """Return a sphere that anyone may read without an account. Raises NotFound."""
+    if sphere is None or sphere.audience is not Audience.PUBLIC or sphere.parent is not None:
+        raise errors.NotFound
+    return sphere
+
+
 def check_destination(sphere: Sphere, revision: int) -> None:
     """Raise StaleDestination, with the present one, unless the sender was shown ``revision``."""
     if revision != sphere.revision:

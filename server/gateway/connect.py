@@ -17,15 +17,18 @@ from starlette.types import Receive, Scope, Send
 
 from server import errors
 from server.auth import tokens
-from server.auth.presented import presented_token
+from server.auth.presented import check_origin, presented_token
 from server.gateway.bot import BotConnection
 from server.gateway.connection import Connection
 from server.gateway.link import LinkLimits
 from server.gateway.plain import PlainLink
+from server.gateway.reader import ReaderConnection
 from server.gateway.services import Services
 from server.protocol.close import Close
 from server.protocol.codec import ENCODINGS, Encoding
 from storage import connectors, sessions
+
+AnyConnection = Connection | BotConnection | ReaderConnection
 
 
 class Doors:
@@ -77,7 +80,7 @@ class Connect:
         self._links = links
         self._origins = origins
         self._check = self._check_bot if bots else self._check_person
-        self._kind: type[Connection | BotConnection] = BotConnection if bots else Connection
+        self._kind: type[AnyConnection] = BotConnection if bots else Connection
         self._late = Close.CONNECTOR_REVOKED if bots else Close.NOT_AUTHENTICATED
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,7 +131,7 @@ class Connect:
             raise errors.NotAuthenticated
 
     async def _run(
-        self, scope: Scope, receive: Receive, send: Send, connection: Connection | BotConnection
+        self, scope: Scope, receive: Receive, send: Send, connection: AnyConnection
     ) -> None:
         timeout = self._services.connection.hello_timeout_s
         extension = scope.get("extensions", {}).get("cloison.link")
@@ -138,6 +141,21 @@ class Connect:
         link = PlainLink(receive, send, connection, self._links)
         connection.start(link, timeout, self._late)
         await link.run()
+
+
+class ConnectReader(Connect):
+    """The ASGI application of the path of readers, who have an origin and nothing to present."""
+
+    def __init__(
+        self, services: Services, doors: Doors, links: LinkLimits, origins: tuple[str, ...]
+    ) -> None:
+        super().__init__(services, doors, links, origins, bots=False)
+        self._kind = ReaderConnection
+
+    async def _digest(self, scope: Scope) -> bytes | None:
+        """Return None: whatever token a browser sends along, nobody looks at it here."""
+        check_origin(scope["headers"], scheme=scope["scheme"], origins=self._origins)
+        return None
 
 
 def choose_encoding(offered: list[str]) -> Encoding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from server.auth.live import LiveSessions
@@ -12,6 +14,14 @@ from server.clock import Clock
 from server.domain.pace import Paces
 from server.gateway.speaker import ConnectionLimits
 from storage.database import Database
+
+
+class ReaderLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of one reader without an account; defaults and reasons are the settings'."""
+
+    reader_lifetime_s: float = 3_600.0
+    reader_commands_per_second: float = 2.0
+    reader_commands_burst: int = 20
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,3 +35,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     connection: ConnectionLimits
     paces: Paces  #: of connectors, over every door
+    readers: ReaderLimits
+    reading: asyncio.Semaphore  #: how many looks at the store readers may have at once

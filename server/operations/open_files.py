@@ -12,7 +12,7 @@ FILES_BESIDE = 128
 
 def needed(settings: Settings) -> int:
     """Return how many files a full server holds open."""
-    return settings.connections_max + FILES_BESIDE
+    return settings.connections_max + settings.public_readers_max + FILES_BESIDE
 
 
 def allowed() -> int | None:

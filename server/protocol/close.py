@@ -25,11 +25,13 @@ class Close(IntEnum):
     SLOW_READER = 4001, "this client reads too slowly: connect again and resume"
     TOO_FAST = 4002, "too many requests in spite of the refusals"
     BROKEN = 4003, "an error of the server: connect again and resume"
+    READER_TIME_OVER = 4004, "a reader's time is over: connect again and read on"
     SESSION_EXPIRED = 4500, "the session reached its deadline: sign in again"
     SESSION_ENDED = 4501, "the session was ended: sign in again"
     NOT_AUTHENTICATED = 4502, "no valid hello within the time allowed"
     TOO_MANY_ERRORS = 4503, "too many frames that cannot be read"
     CONNECTOR_REVOKED = 4504, "the connector's token is not, or no longer, valid"
+    NOT_PUBLIC = 4505, "the sphere is not public any more: forget it"
 
     @property
     def come_back(self) -> bool:

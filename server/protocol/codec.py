@@ -15,6 +15,7 @@ from server.protocol.commands import AnyCommand
 from server.protocol.connector import AnyConnectorCommand
 from server.protocol.events import AnyTimelineEvent, TimelineEvent
 from server.protocol.framing import BINARY, TEXT, frame
+from server.protocol.reader import AnyReaderCommand
 from server.protocol.scalars import RequestId
 
 T = TypeVar("T")
@@ -95,12 +96,15 @@ MSGPACK: Final = Encoding("msgpack", BINARY, msgspec.msgpack)
 JSON: Final = Encoding("json", TEXT, msgspec.json)
 ENCODINGS: Final = {encoding.subprotocol: encoding for encoding in (MSGPACK, JSON)}
 
-#: Commands of people and of bots, by subprotocol.
+#: Commands of people, of bots and of readers, by subprotocol.
 COMMANDS: Final[dict[Encoding, Decoder[AnyCommand]]] = {
     encoding: encoding.decoder(AnyCommand) for encoding in (MSGPACK, JSON)
 }
 CONNECTOR_COMMANDS: Final[dict[Encoding, Decoder[AnyConnectorCommand]]] = {
     encoding: encoding.decoder(AnyConnectorCommand) for encoding in (MSGPACK, JSON)
+}
+READER_COMMANDS: Final[dict[Encoding, Decoder[AnyReaderCommand]]] = {
+    encoding: encoding.decoder(AnyReaderCommand) for encoding in (MSGPACK, JSON)
 }
 
 _stored = msgspec.msgpack.Decoder(AnyTimelineEvent)

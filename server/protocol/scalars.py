@@ -57,6 +57,12 @@ ClientId = Annotated[
         description="the client's own id of a message: the same id is never stored twice",
     ),
 ]
+MessageId = Annotated[
+    str, Meta(pattern=ID_PATTERN, description="a message's id for readers: it says no place")
+]
+AuthorId = Annotated[
+    str, Meta(pattern=ID_PATTERN, description="an author's id for readers of one sphere alone")
+]
 Seq = Annotated[int, Meta(ge=0, le=2**53 - 1, description="position on a timeline, from 1")]
 Revision = Annotated[int, Meta(ge=1, le=2**53 - 1, description="a sphere's revision")]
 Milliseconds = Annotated[int, Meta(ge=0, description="milliseconds, UTC since 1970 when a date")]

@@ -17,6 +17,7 @@ import msgpack
 from server.app import Parts, compose, running
 from server.gateway.bot import BotConnection
 from server.gateway.connection import Connection
+from server.gateway.reader import ReaderConnection
 from server.protocol.close import Close
 from server.protocol.codec import MSGPACK
 from server.protocol.framing import Parcel
@@ -47,7 +48,7 @@ class Line:
         self.reading = True
         self.aborted = False
         self.code: int | None = None
-        self.speaker: Connection | BotConnection
+        self.speaker: Connection | BotConnection | ReaderConnection
 
     @property
     def buffered(self) -> int:
@@ -145,6 +146,15 @@ class Switchboard:
         kind = BotConnection if bot else Connection
         line.speaker = kind(self.parts.services, MSGPACK, None, lambda: self.released.append(name))
         line.speaker.start(line, 60, Close.NOT_AUTHENTICATED)
+        return line
+
+    def read(self, name: str) -> Line:
+        """Open a reader's connection; nothing is said yet."""
+        line = Line(name, self.diary)
+        services = self.parts.services
+        speaker = ReaderConnection(services, MSGPACK, None, lambda: self.released.append(name))
+        line.speaker = speaker
+        speaker.start(line, 60, Close.NOT_AUTHENTICATED)
         return line
 
     async def greet(self, resident: Resident, name: str, *spheres: str) -> Line:

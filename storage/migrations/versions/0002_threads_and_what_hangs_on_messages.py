@@ -73,6 +73,12 @@ def _events() -> None:
         ["sphere", "concerns"],
         sqlite_where=sa.text("concerns IS NOT NULL"),
     )
+    op.create_index(
+        "ix_event_sphere_seq",
+        "event",
+        ["sphere", "seq"],
+        sqlite_where=sa.text("kind = 1 AND (stamp & 2) != 0"),
+    )
     # A message is what has a receipt, and all that bots brought in.
     op.execute(
         "UPDATE event SET kind = 1 WHERE receipt IS NOT NULL"
