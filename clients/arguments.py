@@ -210,6 +210,19 @@ _COMMANDS: Final[Sequence[tuple[str, str, Sequence[Argument]]]] = (
     ),
     ("devices", "list where I am signed in", []),
     ("end-device", "sign another device out", [(("device",), {"metavar": "DEVICE"})]),
+    (
+        "read",
+        "read a public sphere without an account, and follow it",
+        [
+            (("url",), {"metavar": "URL", "help": "where the server is"}),
+            (("sphere",), {"metavar": "SPHERE", "help": "its id, which is its address"}),
+            (
+                ("--limit",),
+                {"type": _count, "metavar": "N", "default": 50, "help": "begin so far back (50)"},
+            ),
+            (("--count",), {"type": _count, "metavar": "N", "help": "stop after N messages"}),
+        ],
+    ),
     ("bring", "as a bot, bring a text into its sphere", [_TEXT, _LINES]),
 )
 
@@ -234,7 +247,9 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Options, arg
     """
     given = _parser().parse_args(argv)
     said = vars(given)
-    server = said.get("server") or environ.get("CLOISON_SERVER") or SERVER_DEFAULT
+    server = (
+        said.get("url") or said.get("server") or environ.get("CLOISON_SERVER") or SERVER_DEFAULT
+    )
     options = Options(
         server=_check_server(server, plain=said.get("plain_http", False)),
         organisation=said.get("organisation") or environ.get("CLOISON_ORGANISATION") or None,

@@ -47,8 +47,27 @@ class Waits:
 
 async def dial(server: str, token: str, encoding: Encoding, waits: Waits, hear: Hear) -> Link:
     """Open a connection to ``server`` (an http or https URL), and say hello on it."""
+    bearer = {"Authorization": f"Bearer {token}"}
+    link = await _opened(server, "/v1/connect", bearer, encoding, waits, hear)
+    return await _greeted(link)
+
+
+async def dial_reader(
+    server: str, sphere: str, encoding: Encoding, waits: Waits, hear: Hear
+) -> Link:
+    """Open a connection on which a public sphere is read, without an account.
+
+    Raises Refused when there is no such sphere.
+    """
+    link = await _opened(server, "/v1/read", {}, encoding, waits, hear)
+    return await _greeted(link, sphere=sphere)
+
+
+async def _opened(
+    server: str, path: str, headers: dict[str, str], encoding: Encoding, waits: Waits, hear: Hear
+) -> Link:
     try:
-        socket = await _connect(server, token, encoding, waits)
+        socket = await _connect(server, path, headers, encoding, waits)
     except InvalidStatus as error:
         answer = error.response
         body = bytes(answer.body).decode(errors="replace")
@@ -56,9 +75,12 @@ async def dial(server: str, token: str, encoding: Encoding, waits: Waits, hear: 
         raise failure_of_status(answer.status_code, retry_after, body) from None
     except (OSError, InvalidHandshake, ValueError, EOFError) as error:
         raise Unreachable(f"Cannot reach {server}: {reason_of(error)}.") from error
-    link = Link(socket, encoding, waits, hear)
+    return Link(socket, encoding, waits, hear)
+
+
+async def _greeted(link: Link, **fields: str) -> Link:
     try:
-        link.welcome = await link.request("hello")
+        link.welcome = await link.request("hello", **fields)
     except Refused as refused:
         raise _unwelcome(refused) from None
     finally:
@@ -67,16 +89,18 @@ async def dial(server: str, token: str, encoding: Encoding, waits: Waits, hear: 
     return link
 
 
-async def _connect(server: str, token: str, encoding: Encoding, waits: Waits) -> ClientConnection:
+async def _connect(
+    server: str, path: str, headers: dict[str, str], encoding: Encoding, waits: Waits
+) -> ClientConnection:
     parts = urlsplit(server)
     secure = parts.scheme == "https"
     return await connect(
-        f"{'wss' if secure else 'ws'}://{parts.netloc}{parts.path}/v1/connect",
+        f"{'wss' if secure else 'ws'}://{parts.netloc}{parts.path}{path}",
         # Naming host and port forbids a redirection to another origin: the token stays here.
         host=parts.hostname,
         port=parts.port or (443 if secure else 80),
         subprotocols=[Subprotocol(encoding.subprotocol)],
-        additional_headers={"Authorization": f"Bearer {token}"},
+        additional_headers=headers,
         # Compression beside secrets leaks them by length, and costs memory on both sides.
         compression=None,
         proxy=None,

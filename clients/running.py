@@ -34,7 +34,9 @@ _LASTING: Final = frozenset({"chat", "tail"})
 def run(options: Options, given: Namespace, environ: Mapping[str, str], printer: Printer) -> None:
     """Carry out the command. Raises Failure."""
     credentials = Credentials(options, environ, Tokens(directory_of(environ)), printer)
-    if given.command == "bring":
+    if given.command == "read":
+        asyncio.run(_read(options, given, printer))
+    elif given.command == "bring":
         _bring(options, given, environ.get("CLOISON_CONNECTOR_TOKEN", ""), credentials)
     elif given.command == "accept":
         handle = credentials.accept(given.name)
@@ -114,6 +116,23 @@ def _converse(
         asyncio.run(_work(options, given, token, printer))
     except TokenDead as dead:
         asyncio.run(_work(options, given, credentials.renew(dead), printer))
+
+
+async def _read(options: Options, given: Namespace, printer: Printer) -> None:
+    from clients.public_reading import PublicReading, Wish  # noqa: PLC0415 - slow to import
+
+    if given.count == 0:
+        return
+    patience = PATIENCE if options.patience is None else options.patience
+    wish = Wish(
+        server=options.server,
+        sphere=given.sphere,
+        limit=given.limit,
+        count=given.count,
+        patience=patience,
+        patience_after=float("inf") if options.patience is None else patience,
+    )
+    await PublicReading(wish, encoding(options.encoding), printer).run()
 
 
 async def _work(options: Options, given: Namespace, token: str, printer: Printer) -> None:
