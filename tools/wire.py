@@ -13,7 +13,7 @@ from typing import Any, get_args
 import msgspec
 
 from server import errors
-from server.protocol import commands, connector, events, replies, scalars, views
+from server.protocol import commands, connector, events, reader, replies, scalars, views
 from server.protocol.close import Close
 from tools.comments import Comments, comments_of
 from tools.markdown import code, join, line, number, prose, table
@@ -47,6 +47,11 @@ _CONNECTOR = (
     "What a bot may send on `/v1/bring`, and the one answer beside `error`. Each carries its"
     " `type` (the heading) and `id` (`RequestId`)."
 )
+_READER = (
+    "What a reader may send on `/v1/read`, what answers beside `error`, and what is told unasked."
+    " Each carries its `type` (the heading); commands and replies an `id` (`RequestId`), what is"
+    " told none."
+)
 _VIEWS = "Parts of replies and events. They carry no `type`."
 _ERRORS = (
     "The `code` is stable; the text is the default `message`, which may say more. In bold: the"
@@ -71,6 +76,7 @@ def reference() -> str:
             section("Notices", _NOTICES, structs_of(events.AnyNotice, events.Notice)),
             section("Views", _VIEWS, join(view(one) for one in every_view())),
             section("Connector dialect", _CONNECTOR, connector_dialect()),
+            section("Reader dialect", _READER, reader_dialect()),
             section("Errors", _ERRORS, error_table()),
             section("Close codes", "", close_table()),
         )
@@ -159,6 +165,16 @@ def connector_dialect() -> str:
     return join(entry(one, connector.ConnectorCommand, notes) for one in spoken)
 
 
+def reader_dialect() -> str:
+    """Return the commands of readers, their replies, and what they are told."""
+    spoken = (
+        (reader.AnyReaderCommand, reader.ReaderCommand),
+        (reader.AnyReaderReply, reader.ReaderReply),
+        (reader.AnyReaderEvent, reader.ReaderFrame),
+    )
+    return join(structs_of(union, base) for union, base in spoken)
+
+
 def error_table() -> str:
     """Return every refusal, family by family."""
     return table(
@@ -218,7 +234,7 @@ def _table(struct: Struct, base: Struct | None, notes: Comments) -> str:
 
 def _notes() -> Comments:
     notes: Comments = {}
-    for module in (commands, replies, events, views, connector):
+    for module in (commands, replies, events, views, connector, reader):
         notes |= comments_of(module)
     return notes
 

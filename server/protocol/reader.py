@@ -124,7 +124,7 @@ class Reading(ReaderReply, frozen=True, tag="reading"):
 class PublicPage(ReaderReply, frozen=True, tag="page"):
     """A page of messages, in rising order; ``more`` says that it goes on in that direction."""
 
-    messages: list[PublicMessage]
+    messages: list[PublicMessage]  #: each as ``message`` is told
     more: bool
 
 

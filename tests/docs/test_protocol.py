@@ -15,9 +15,9 @@ from server.http.admission import Accept, Accepted
 from server.http.bring import Brought
 from server.http.own import CloseAccount, Closed
 from server.http.second_factor import Confirmed, Drawn, Factor
-from server.protocol import commands, connector, events, replies, scalars
+from server.protocol import commands, connector, events, reader, replies, scalars
 from server.protocol.close import Close
-from server.protocol.codec import COMMANDS, CONNECTOR_COMMANDS, JSON, MSGPACK
+from server.protocol.codec import COMMANDS, CONNECTOR_COMMANDS, JSON, MSGPACK, READER_COMMANDS
 from server.settings import Settings
 from tests.docs.examples import Block, blocks, protocol, section
 from tools.pages import MARKER
@@ -30,6 +30,7 @@ EXAMPLES = [block for block in blocks(PROSE) if block.language == "json"]
 _server = msgspec.json.Decoder(replies.AnyReply | events.AnyTimelineEvent | events.AnyNotice)
 _event = msgspec.json.Decoder(events.AnyTimelineEvent)
 _bot = msgspec.json.Decoder(connector.Accepted | replies.Error)
+_reader = msgspec.json.Decoder(reader.AnyReaderReply | reader.AnyReaderEvent | replies.Error)
 
 
 class Refused(msgspec.Struct, forbid_unknown_fields=True):
@@ -53,6 +54,8 @@ READERS: dict[str, Any] = {
     "server": read_server_frame,
     "bot": CONNECTOR_COMMANDS[JSON].decode,
     "to-bot": _bot.decode,
+    "reader": READER_COMMANDS[JSON].decode,
+    "to-reader": _reader.decode,
     "sign-in": msgspec.json.Decoder(SignIn).decode,
     "session": msgspec.json.Decoder(Session).decode,
     "accept": msgspec.json.Decoder(Accept).decode,
@@ -82,6 +85,9 @@ def every_tag() -> list[str]:
         events.AnyTimelineEvent,
         events.AnyNotice,
         connector.AnyConnectorCommand,
+        reader.AnyReaderCommand,
+        reader.AnyReaderReply,
+        reader.AnyReaderEvent,
     )
     return [tag_of(one) for union in unions for one in get_args(union)] + ["accepted"]
 
