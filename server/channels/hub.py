@@ -80,7 +80,7 @@ class Hub:
     ) -> None:
         self._call_soon = call_soon
         self.halls = Halls(
-            self._soon,
+            self._after_members,
             veil or Veil(secrets.token_bytes(32)),
             readers_per_sphere_max=readers_per_sphere_max,
         )
@@ -235,6 +235,15 @@ class Hub:
     def _soon(self, act: Callable[[], None]) -> None:
         call_soon = self._call_soon or asyncio.get_running_loop().call_soon
         call_soon(act)
+
+    def _after_members(self, act: Callable[[], None]) -> None:
+        """Have ``act`` run when this turn ends, once the members were handed what was said."""
+
+        def last() -> None:
+            self.flush()
+            act()
+
+        self._soon(last)
 
     def _hide(self, hidden: Hidden) -> None:
         notice = SphereForgotten(sphere=hidden.sphere)

@@ -144,8 +144,9 @@ def open_files(settings: Settings) -> Faults:
     most, needed = files.allowed(), files.needed(settings)
     if most is not None and most < needed:
         yield (
-            f"{most} files may be open, and {settings.connections_max} connections need {needed}:"
-            " raise LimitNOFILE, or lower CLOISON_CONNECTIONS_MAX."
+            f"{most} files may be open, and {settings.connections_max} connections with"
+            f" {settings.public_readers_max} readers need {needed}: raise LimitNOFILE, or lower"
+            " CLOISON_CONNECTIONS_MAX."
         )
 
 

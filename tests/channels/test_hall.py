@@ -220,6 +220,22 @@ def test_members_are_handed_the_same_bytes_whoever_reads() -> None:
     assert ears[0].blobs == ears[1].blobs
 
 
+def test_members_are_handed_what_was_said_before_readers_are() -> None:
+    node, order = Node(), list[str]()
+
+    class Last(Eye):
+        def send(self, parcel: Parcel) -> None:
+            order.append(f"reader after {len(ear.blobs)}")
+
+    eye = Last()
+    ear = node.listen(Ear(ANA))
+    read(node, eye)
+
+    node.publish(said(public(posted(1))))
+
+    assert order == ["reader after 1"]
+
+
 def test_who_comes_in_the_middle_of_a_turn_hears_what_follows_alone() -> None:
     node, first, second = Node(), Eye(), Eye()
     read(node, first)

@@ -74,6 +74,8 @@ appoint a manager who entered | no     | no     | no     | may not| inside      
 look up, with no directory    | may not| may not| may not| may not| may not      | may not
 look up, visitor              | may not| may not| may not| may not| may not      | may not
 look up, member or manager    | ok     | ok     | ok     | ok     | ok           | ok
+read without an account, public | ok   | ok     | ok     | ok     | ok           | ok
+read without an account, else | no     | no     | no     | no     | no           | no
 revoke a connector            | no     | no     | no     | may not| ok           | ok
 revoke no connector           | no     | no     | no     | may not| no           | no
 """
@@ -178,6 +180,10 @@ def _enter(one: Setting) -> None:
     permission.check_enter(one.member, one.standing)
 
 
+def _read(one: Setting) -> None:
+    permission.check_public(one.sphere)
+
+
 def _look_up(one: Setting) -> None:
     permission.check_directory(one.member, kept=True)
 
@@ -258,6 +264,11 @@ ROWS: dict[str, tuple[Operation, Callable[[Setting], bool]]] = {
     ),
     "look up, visitor": (_look_up, lambda one: one.role is VISITOR),
     "look up, member or manager": (_look_up, lambda one: one.role is not VISITOR),
+    "read without an account, public": (_read, lambda one: one.sphere.audience is Audience.PUBLIC),
+    "read without an account, else": (
+        _read,
+        lambda one: one.sphere.audience is not Audience.PUBLIC,
+    ),
     "revoke a connector": (
         lambda one: permission.check_connector(one.standing, exists=True),
         lambda _: True,
@@ -293,6 +304,19 @@ def test_the_matrix(operation: str, relation: str, code: str | None) -> None:
     answers = [_answer(check, one) for one in chosen]
 
     assert {answer.code if answer else None for answer in answers} == {code}
+
+
+@pytest.mark.parametrize("audience", Audience)
+def test_neither_a_thread_nor_nothing_is_ever_read_without_an_account(audience: Audience) -> None:
+    one = next(_settings("member"))
+    thread = msgspec.structs.replace(one.sphere, audience=audience, parent="p" * 26)
+
+    refusals = [
+        _answer(lambda _: permission.check_public(thread), one),
+        _answer(lambda _: permission.check_public(None), one),
+    ]
+
+    assert [type(refusal) for refusal in refusals] == [errors.NotFound] * 2
 
 
 def test_every_row_has_its_operation_and_every_check_is_tried() -> None:

@@ -282,7 +282,7 @@ async def test_a_handshake_without_a_subprotocol_is_a_readable_400(house: House)
     assert b"cloison.v1.json" in refused.value.response.body
 
 
-@pytest.mark.parametrize("path", ["/v1/connect", "/v1/bring"])
+@pytest.mark.parametrize("path", ["/v1/connect", "/v1/bring", "/v1/read"])
 async def test_a_plain_request_is_told_to_upgrade(house: House, path: str) -> None:
     status, headers, body = await asyncio.to_thread(call_http, house.url, "GET", path)
 
@@ -313,7 +313,9 @@ async def hasty(tmp_path: Path) -> AsyncIterator[House]:
         yield running
 
 
-@pytest.mark.parametrize(("path", "code"), [("/v1/connect", 4502), ("/v1/bring", 4504)])
+@pytest.mark.parametrize(
+    ("path", "code"), [("/v1/connect", 4502), ("/v1/bring", 4504), ("/v1/read", 4502)]
+)
 async def test_whoever_says_no_hello_is_sent_away(hasty: House, path: str, code: int) -> None:
     async with _dial(hasty, path) as socket:
         with pytest.raises(ConnectionClosed):

@@ -29,7 +29,7 @@ from tests.process import ROOT
 async def installed(tmp_path: Path) -> Settings:
     """Return the settings of a server that ran once, and stopped."""
     os.chmod(tmp_path, 0o700)  # noqa: PTH101  # as the server makes its folder
-    async with serving(tmp_path, connections_max=100) as house:
+    async with serving(tmp_path, connections_max=100, public_readers_max=100) as house:
         ana = await house.resident(await house.organisation(), "Ana")
         sphere = await house.sphere(ana)
         async with await house.person(ana) as person:
@@ -150,7 +150,8 @@ def test_too_few_open_files_are_found(installed: Settings, monkeypatch: pytest.M
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1_024, 4_096))
 
     assert faults(installed) == []
-    assert faults(installed.model_copy(update={"connections_max": 4_096})) == ["open files"]
+    for name in ("connections_max", "public_readers_max"):
+        assert faults(installed.model_copy(update={name: 4_096})) == ["open files"]
 
 
 def test_a_full_disk_is_found(installed: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

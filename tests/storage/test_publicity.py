@@ -168,6 +168,17 @@ def test_only_a_public_sphere_is_found(store: Shelf) -> None:
     }
 
 
+def test_a_thread_that_were_public_by_some_fault_is_not_found(store: Shelf) -> None:
+    def ask(tx: Transaction) -> list[bool]:
+        sphere = msgspec.structs.replace(_sphere(tx), audience=Audience.PUBLIC)
+        spheres.change(tx, sphere)
+        found = [publicity.sphere_of(tx, sphere.id) is not None]
+        tx.exec_driver_sql("UPDATE sphere SET parent = ? WHERE id = ?", ("p" * 26, sphere.id))
+        return [*found, publicity.sphere_of(tx, sphere.id) is not None]
+
+    assert store.within(ask) == [True, False]
+
+
 # -- names
 
 
