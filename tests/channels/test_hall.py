@@ -316,7 +316,7 @@ def test_what_is_told_holds_no_id_of_the_inside() -> None:
 
     assert len(eye.frames) == 4
     text = str(eye.frames)
-    assert not [one for one in (SPHERE, ANA.id, "c" * 26, "seq") if one in text]
+    assert not [one for one in (SPHERE, ANA.id, "c" * 26, "'seq'") if one in text]
 
 
 # -- looks at the store under way

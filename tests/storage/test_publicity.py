@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from server.domain.facts import Sphere
+from server.domain.facts import Sphere, Stay
 from server.domain.visibility import Stamp, may_reader_see, stamp_of
 from server.protocol.events import ConnectorPosted, MessagePosted
-from server.protocol.scalars import PAGE_BYTES_MAX, Audience, Bequest, History
+from server.protocol.scalars import PAGE_BYTES_MAX, Audience, Bequest, History, SphereRole
 from storage import departures, publicity, spheres, stays, timeline
 from storage.database import Transaction
 from storage.timeline import Kind
@@ -183,7 +183,10 @@ def test_a_thread_that_were_public_by_some_fault_is_not_found(store: Shelf) -> N
 
 
 def _left_behind(store: Shelf, form: Bequest) -> list[str | None]:
-    """Return the names that readers see of somebody inside, then out, having left this behind."""
+    """Return the names that readers see of somebody inside, then out, then back in.
+
+    When they went they left this behind.
+    """
     house, runner = store.house, store.runner
     organisation = store.read(
         lambda tx: tx.exec_driver_sql("SELECT id FROM organisation").scalar_one()
@@ -208,6 +211,9 @@ def _left_behind(store: Shelf, form: Bequest) -> list[str | None]:
         stays.end(tx, sphere_id, who.id)
         if form is Bequest.ANONYMOUS:
             departures.anonymise(tx, sphere, who.id)
+        names.append(_name(tx, sphere))
+        again = Stay(member=who.id, role=SphereRole.MEMBER, entered=False, horizon=9)
+        stays.begin(tx, sphere_id, again)
         return [*names, _name(tx, sphere)]
 
     return store.within(ask)
@@ -219,9 +225,16 @@ def _name(tx: Transaction, sphere: Sphere) -> str | None:
 
 
 def test_a_name_is_shown_of_who_is_inside_or_left_it_behind(store: Shelf) -> None:
-    assert _left_behind(store, Bequest.NAMED) == ["Bob", "Bob"]
-    assert _left_behind(store, Bequest.ANONYMOUS) == ["Bob", None]
-    assert _left_behind(store, Bequest.NONE) == ["Bob", None]
+    assert _left_behind(store, Bequest.NAMED) == ["Bob", "Bob", "Bob"]
+    assert _left_behind(store, Bequest.ANONYMOUS) == ["Bob", None, None]
+
+
+def test_words_that_were_left_behind_without_a_name_and_without_a_bequest_have_none(
+    store: Shelf,
+) -> None:
+    inside, out, _ = _left_behind(store, Bequest.NONE)  # as if their erasure had been forgotten
+
+    assert (inside, out) == ("Bob", None)
 
 
 def test_what_a_bot_brought_is_found_like_any_message(store: Shelf) -> None:
