@@ -62,13 +62,11 @@ class Keyring:
     def lasting(self, key_id: bytes) -> bytes:
         """Return the key that bears this id for ever, drawn durably when it is first asked for."""
         with self._lock:
-            self._file.execute(
-                "INSERT OR IGNORE INTO secret (id, key) VALUES (?, ?)",
-                (key_id, secrets.token_bytes(32)),
-            )
             key = self._key(key_id)
-        assert key is not None, "it was inserted just now"
-        return key
+            if key is None:
+                key = secrets.token_bytes(32)
+                self._file.execute("INSERT INTO secret (id, key) VALUES (?, ?)", (key_id, key))
+            return key
 
     def seal(self, key_id: bytes, words: bytes, place: bytes) -> bytes:
         """Return ``words`` sealed for one ``place``; the key's id comes first, in the clear."""

@@ -104,6 +104,7 @@ def test_the_range_of_a_close_code_says_whether_to_come_back() -> None:
         "NOT_AUTHENTICATED",
         "TOO_MANY_ERRORS",
         "CONNECTOR_REVOKED",
+        "NOT_PUBLIC",
     }
 
     assert {close.name for close in Close if not close.come_back} == stop

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from storage.veil import ROOT_ID
 from tests.house import House, serving
 from tests.people import Person
 
@@ -23,7 +24,9 @@ async def _author(house: House) -> tuple[str, str]:
 
 def _keys(folder: Path) -> int:
     with closing(sqlite3.connect(folder / "keys" / "keys.sqlite3")) as keyring:
-        count: int = keyring.execute("SELECT count(*) FROM secret").fetchone()[0]
+        count: int = keyring.execute(
+            "SELECT count(*) FROM secret WHERE id != ?", (ROOT_ID,)
+        ).fetchone()[0]
         return count
 
 
