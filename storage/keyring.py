@@ -42,13 +42,16 @@ class Keyring:
         self._lock = threading.Lock()
         self._cached: OrderedDict[bytes, AESGCM] = OrderedDict()
         self._receipt_keys: OrderedDict[bytes, bytes] = OrderedDict()
+        # Whoever closes any descriptor of a file lets go of all the locks that their process has on
+        # it, SQLite's among them: this one stays open as long as SQLite has the file.
+        self._bytes = path.open("rb", buffering=0)
         self._file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         try:
             for pragma in _PRAGMAS:
                 self._file.execute(f"PRAGMA {pragma}")
             self._file.execute(_TABLE)
         except sqlite3.Error:
-            self._file.close()
+            self._let_go()
             raise
 
     def create(self) -> bytes:
@@ -130,13 +133,18 @@ class Keyring:
 
         SQLite overwrites what it deletes, not what it left behind when it moved rows between pages.
         """
-        content = self.path.read_bytes()
+        self._bytes.seek(0)
+        content = self._bytes.readall()
         return any(key in content for key in keys)
 
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
-            self._file.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._file.close()
+        self._bytes.close()
 
     def _cipher(self, key_id: bytes) -> AESGCM | None:
         with self._lock:
