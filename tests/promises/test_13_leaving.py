@@ -139,6 +139,21 @@ async def test_a_bequest_keeps_messages_under_the_name_and_withdrawing_it_erases
     assert again["code"] == "not_found"
 
 
+async def test_what_is_kept_under_a_name_keeps_that_name_when_its_author_takes_another(
+    house: House,
+) -> None:
+    ana, bob, sphere = await _furnished(house)
+    async with await house.person(ana) as stays, await house.person(bob) as leaver:
+        await leaver.post(sphere, WORDS)
+        await leaver.call("bequeath", sphere=sphere, form="named")
+        await leaver.call("leave", sphere=sphere)
+
+        await leaver.call("rename", name="Robert")
+
+        told = await stays.call("subscribe", sphere=sphere)
+    assert told["former"] == [{"member": bob.id, "name": "Bob"}]
+
+
 async def test_an_anonymous_bequest_names_nobody_and_can_still_be_withdrawn(house: House) -> None:
     ana, bob, sphere = await _furnished(house)
     async with await house.person(ana) as stays, await house.person(bob) as leaver:
