@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 # Compiled modules are kept, whatever the shell says: a start would take seconds without them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-tools bench-full check format bench docs lock reset clean
+.PHONY: run test test-tools oracle bench-full check format bench docs lock reset clean
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -28,6 +28,9 @@ test: $(READY)  ## run every test
 
 test-tools: $(READY)  ## run the tests that need strace and curl as well
 	$(BIN)/python -m pytest -q -m tools
+
+oracle: $(READY)  ## walk 100,000 random steps, and compare every frame with what is promised
+	$(BIN)/python -m tests.oracle --steps 100000
 
 check: $(READY)  ## format, lint, types, imports, generated docs
 	$(BIN)/ruff format --check .

@@ -1,0 +1,198 @@
+"""Follower: what a client holds of a sphere, built as protocol.md tells it to.
+
+Knows nothing of the model: it is the other half of «snapshot plus events equals a fresh snapshot».
+Invariant: every seq up to ``last`` was processed once, in order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Frame = dict[str, Any]
+
+#: In the place of what was told to be forgotten, is erased, or bears a name of nobody.
+GONE: Frame = {"type": "gone"}
+
+
+class Follower:
+    """One client's state of one sphere."""
+
+    def __init__(self) -> None:
+        self.horizon: int | None = None
+        self.last: int | None = None
+        self.events: dict[int, Frame] = {}
+        self.settings: Frame = {}
+        self.members: dict[str, Frame] = {}
+        self.former: dict[str, str] = {}
+        self.connectors: dict[str, Frame] = {}
+        self._head = 0  #: of the snapshot: what is replayed up to it changes no list
+        self._held: dict[int, Frame] = {}
+        self._purges: list[tuple[str, int]] = []
+
+    # -- steps 3 to 5: the snapshot
+
+    def start(self, subscribed: Frame) -> None:
+        """Take a snapshot: forget first, then replace."""
+        for purge in subscribed["purges"]:
+            self._forget(purge["author"], purge["before"])
+        sphere = subscribed["sphere"]
+        if self.horizon != sphere["horizon"] or (self.last or 0) > sphere["head"]:
+            self.__init__()  # type: ignore[misc]  # all that is held goes
+        self.horizon, self._head = sphere["horizon"], sphere["head"]
+        self.settings = {name: sphere[name] for name in SETTINGS}
+        self.members = {one["member"]: dict(one) for one in subscribed["members"]}
+        self.former = {one["member"]: one["name"] for one in subscribed["former"]}
+        self.connectors = {one["connector"]: one for one in subscribed["connectors"]}
+        if self.last is None:
+            self.last = self._head
+
+    @property
+    def behind(self) -> bool:
+        """Say whether history must fill a gap."""
+        return self.last is not None and self.last < self._head
+
+    # -- steps 6 to 9
+
+    def take_page(self, page: list[Frame], *, past: bool) -> None:
+        """Take a page: of the past, or of the gap."""
+        for event in page:
+            if self._is_purged(event):
+                self.events[event["seq"]] = GONE
+            elif past:
+                self.events.setdefault(event["seq"], event)
+            elif event["seq"] > (self.last or 0):
+                self._process(event)
+        self._go_on()
+
+    def take(self, event: Frame) -> None:
+        """Take a live event."""
+        if event["seq"] > (self.last or 0):
+            self._held[event["seq"]] = event
+        self._go_on()
+
+    @property
+    def waits(self) -> bool:
+        """Say whether something is held back behind a hole."""
+        return bool(self._held)
+
+    def _go_on(self) -> None:
+        for seq in [one for one in self._held if one <= (self.last or 0)]:
+            del self._held[seq]
+        while (self.last or 0) + 1 in self._held:
+            self._process(self._held.pop((self.last or 0) + 1))
+
+    def _process(self, event: Frame) -> None:
+        self.last = event["seq"]
+        self.events[event["seq"]] = event
+        if event["seq"] > self._head:
+            change = CHANGES.get(event["type"])
+            if change is not None:
+                change(self, event)
+        if event["type"] in {"member_left", "manager_left"} and event["kept"] != "named":
+            self._forget(event["member"], event["seq"])
+        elif event["type"] == "bequest_withdrawn":
+            self._forget(event["author"], event["before"])
+
+    def _forget(self, author: str, before: int) -> None:
+        self._purges.append((author, before))
+        for seq, event in self.events.items():
+            if seq < before and written_by(event) == author:
+                self.events[seq] = GONE
+
+    def _is_purged(self, event: Frame) -> bool:
+        author = written_by(event)
+        return any(author == one and event["seq"] < before for one, before in self._purges)
+
+    # -- what changes the lists
+
+    def joined(self, event: Frame) -> None:
+        """Add somebody."""
+        member = event["member"]
+        self.members[member["member"]] = dict(member)
+        self.former.pop(member["member"], None)
+
+    def left(self, event: Frame) -> None:
+        """Take somebody from the list, with their connectors."""
+        gone = self.members.pop(event["member"], None)
+        for bot in [k for k, v in self.connectors.items() if v["installed_by"] == event["member"]]:
+            del self.connectors[bot]
+        if event["kept"] == "named" and gone is not None:
+            self.former[event["member"]] = gone["name"]
+
+    def renamed(self, event: Frame) -> None:
+        """Change a name."""
+        self.members[event["member"]]["name"] = event["name"]
+
+    def appointed(self, event: Frame) -> None:
+        """Change a role."""
+        self.members[event["member"]]["role"] = "administrator"
+
+    def changed(self, event: Frame) -> None:
+        """Change the settings."""
+        self.settings = {name: event[name] for name in SETTINGS}
+
+    def withdrawn(self, event: Frame) -> None:
+        """Forget a former member."""
+        self.former.pop(event["author"], None)
+
+    def installed(self, event: Frame) -> None:
+        """Add a connector."""
+        self.connectors[event["connector"]["connector"]] = event["connector"]
+
+    def revoked(self, event: Frame) -> None:
+        """Take a connector from the list."""
+        self.connectors.pop(event["connector"], None)
+
+
+SETTINGS = ("name", "audience", "history", "listed", "revision")
+CHANGES = {
+    "member_joined": Follower.joined,
+    "manager_entered": Follower.joined,
+    "member_left": Follower.left,
+    "manager_left": Follower.left,
+    "member_renamed": Follower.renamed,
+    "administrator_appointed": Follower.appointed,
+    "sphere_changed": Follower.changed,
+    "bequest_withdrawn": Follower.withdrawn,
+    "connector_installed": Follower.installed,
+    "connector_revoked": Follower.revoked,
+}
+
+
+def written_by(event: Frame) -> str | None:
+    """Return whose departure takes an event along: messages, arrivals, names."""
+    if event["type"] == "message_posted":
+        return str(event["author"])
+    if event["type"] == "member_joined":
+        return str(event["member"]["member"])
+    return str(event["member"]) if event["type"] == "member_renamed" else None
+
+
+def unlike(old: Follower, fresh: Follower) -> str | None:
+    """Return where an old state differs from a fresh one, or None."""
+    for what in ("horizon", "last", "settings", "members", "connectors"):
+        one, other = getattr(old, what), getattr(fresh, what)
+        if one != other:
+            return f"{what}: {one} / fresh {other}"
+    # A former member of whom one may see nothing labels nothing: a client may keep them or not.
+    authors = {event.get("author") for event in fresh.events.values()}
+    known = {member: name for member, name in old.former.items() if member in authors}
+    if known != fresh.former:
+        return f"former: {known} / fresh {fresh.former}"
+    for seq in sorted(old.events):
+        one = _settled(old.events[seq], fresh)
+        other = _settled(fresh.events.get(seq, GONE), fresh)
+        if one != other:
+            return f"at {seq}: {old.events[seq]} / fresh {fresh.events.get(seq)}"
+    missing = [seq for seq in fresh.events if seq >= min(old.events, default=0) and
+               seq >= (old.horizon or 0) and seq not in old.events]  # fmt: skip
+    return f"holes at {missing}" if old.events and missing else None
+
+
+def _settled(event: Frame, fresh: Follower) -> Frame:
+    """Return an event, or GONE for what a client need not hold any more."""
+    author = event.get("author")
+    nobody = event["type"] == "message_posted" and (
+        author not in fresh.members and author not in fresh.former
+    )
+    return GONE if nobody or event["type"] == "erased" else event

@@ -1,0 +1,1 @@
+"""Model: what the promises allow, in the plainest words, and slowly."""

@@ -1,0 +1,183 @@
+"""Sphere: a timeline, who is inside since when, and what each of them may see of it.
+
+Promises 1, 5, 6 and 13, as they are written: a stay begins with an event, its horizon; above it one
+sees everything, below it only what was written while history was visible, and a manager who entered
+nothing at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.oracle.landed import landed
+from tests.oracle.model.people import Frame, Member, Organisation
+
+
+@dataclass(eq=False)
+class Event:
+    """What happened at a place of a timeline."""
+
+    seq: int
+    at: Any
+    type: str
+    fields: Frame
+    author: Any = None  #: the member (or bot) whose departure erases it
+    newcomers: bool = False  #: written while history was visible: those who come later see it
+    readers: bool = False  #: written while the sphere was public
+    about: tuple[Event, ...] = ()  #: earlier events: who may see none of them hears nothing of it
+    message: bool = False  #: a person's words
+    alias: Any = None  #: who it is by, once kept as «a former member»
+    erased: bool = False
+
+
+@dataclass(eq=False)
+class Stay:
+    """Somebody's presence, from an arrival on."""
+
+    member: Member
+    role: str
+    entered: bool
+    horizon: int
+    sent: dict[str, Event] = field(default_factory=dict)  #: by client_id
+    overrides: dict[str, str | None] = field(default_factory=dict)  #: of the profile
+
+
+@dataclass(eq=False)
+class Connector:
+    """A bot's credential."""
+
+    id: Any
+    token: Any
+    name: str
+    installed_by: Member
+    sent: set[str] = field(default_factory=set)
+    dead: bool = False
+
+    def view(self) -> Frame:
+        """Return what members see of it."""
+        return {"connector": self.id, "name": self.name, "installed_by": self.installed_by.id}
+
+
+@dataclass(eq=False)
+class Sphere:
+    """A watertight group, with its timeline."""
+
+    id: Any
+    organisation: Organisation
+    name: str
+    audience: str = "closed"
+    history: str = "hidden"
+    listed: bool = False
+    revision: int = 1
+    dissolved: bool = False
+    events: list[Event] = field(default_factory=list)
+    stays: dict[Member, Stay] = field(default_factory=dict)
+    invited: dict[Member, Member] = field(default_factory=dict)  #: guest: who invited them
+    bequests: dict[Member, str] = field(default_factory=dict)
+    left_as: dict[Member, str] = field(default_factory=dict)  #: the name that somebody left under
+    connectors: list[Connector] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        """Show the name."""
+        return f"«{self.name}»"
+
+    @property
+    def head(self) -> int:
+        """Return the seq of the last event."""
+        return len(self.events)
+
+    @property
+    def shows_itself(self) -> bool:
+        """Say whether outsiders may learn that it exists."""
+        return self.listed and (self.audience != "closed" or landed("ask"))
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether whoever learns that it exists may join."""
+        return self.shows_itself and self.audience != "closed"
+
+    def destination(self) -> Frame:
+        """Return where a post goes, as the sender must be shown it."""
+        return {
+            "sphere": self.id,
+            "name": self.name,
+            "audience": self.audience,
+            "history": self.history,
+            "revision": self.revision,
+        }
+
+    def view(self, stay: Stay) -> Frame:
+        """Return the sphere as somebody inside sees it."""
+        return self.destination() | {
+            "listed": self.listed,
+            "role": stay.role,
+            "entered": stay.entered,
+            "horizon": stay.horizon,
+            "head": self.head,
+            **({"read": 0} if landed("mark_read") else {}),
+        }
+
+    def member_view(self, stay: Stay) -> Frame:
+        """Return somebody inside, as the others see them."""
+        return {
+            "member": stay.member.id,
+            "name": stay.member.name,
+            "role": stay.role,
+            "entered": stay.entered,
+        }
+
+    def by(self, author: object) -> Iterator[Event]:
+        """Go through what somebody wrote and is still there."""
+        return (event for event in self.events if event.author is author and not event.erased)
+
+    def former(self, stay: Stay) -> list[Frame]:
+        """Return who left words under their name that this member may see."""
+        return [
+            {"member": member.id, "name": self.left_as.get(member, member.name)}
+            for member, form in self.bequests.items()
+            if form == "named"
+            and member not in self.stays
+            and any(
+                event.message and event.alias is None and may_see(stay, event)
+                for event in self.by(member)
+            )
+        ]
+
+
+def may_see(stay: Stay, event: Event) -> bool:
+    """Say whether a member may see what stands at a place."""
+    return event.seq >= stay.horizon or (event.newcomers and not stay.entered)
+
+
+def may_hear_of(stay: Stay, about: Iterable[Event]) -> bool:
+    """Say whether to tell a member of an event about earlier ones."""
+    earlier = tuple(about)
+    return not earlier or any(may_see(stay, event) for event in earlier)
+
+
+def shown(sphere: Sphere, stay: Stay, event: Event) -> Frame | None:
+    """Return what a member sees at a place: the event, `erased`, or nothing."""
+    if not may_see(stay, event):
+        return None
+    place = {"sphere": sphere.id, "seq": event.seq, "at": event.at}
+    if event.erased or not may_hear_of(stay, event.about):
+        return {"type": "erased", **place}
+    return {"type": event.type, **place, **event.fields}
+
+
+def purges(sphere: Sphere, stay: Stay, after: int) -> list[Frame]:
+    """Return what somebody who holds the timeline up to ``after`` must forget.
+
+    It is what the events since then, which they were not there to hear, told to forget.
+    """
+    told = []
+    for event in sphere.events[after:]:
+        if event.seq < stay.horizon or not may_hear_of(stay, event.about):
+            continue
+        if event.type == "bequest_withdrawn":
+            told.append({"author": event.fields["author"], "before": event.fields["before"]})
+        elif event.type in {"member_left", "manager_left"} and event.fields["kept"] != "named":
+            told.append({"author": event.fields["member"], "before": event.seq})
+    return told

@@ -1,0 +1,157 @@
+"""Mutants: rules of the server, broken on purpose, one at a time; the oracle must notice each.
+
+A mutant is a text to find and one to put in its place, in one file or several (the two walls share
+no fact: who wants to see a removed device go on listening must tear down both). A text that is not
+found exactly once is out of date, and a test says so.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Patch(NamedTuple):
+    """A text to replace."""
+
+    file: str
+    old: str
+    new: str
+
+
+class Mutant(NamedTuple):
+    """A rule, broken."""
+
+    what: str
+    promise: str
+    patches: tuple[Patch, ...]
+
+
+PERMISSION = "server/domain/permission.py"
+VISIBILITY = "server/domain/visibility.py"
+TIMELINE = "storage/timeline.py"
+ARRIVALS = "server/channels/arrivals.py"
+DEPARTURES = "server/channels/departures.py"
+STORED = "storage/departures.py"
+POSTS = "server/channels/posts.py"
+SPHERES = "server/channels/spheres.py"
+ROOM = "server/channels/room.py"
+HUB = "server/channels/hub.py"
+READING = "server/channels/reading.py"
+STAYS = "storage/stays.py"
+
+
+def _one(what: str, promise: str, file: str, old: str, new: str) -> Mutant:
+    return Mutant(what, promise, (Patch(file, old, new),))
+
+
+MUTANTS = (
+    _one("outsiders read history", "1", READING,
+         "    stay = check_inside(standing)\n    assert standing is not None\n    contents, more",
+         "    assert standing is not None or check_inside(standing)\n"
+         "    from server.domain.facts import Stay\n"
+         "    stay = standing.stay or Stay(member='', role='member', entered=False, horizon=1)\n"
+         "    contents, more"),
+    Mutant("a removed device keeps its subscription", "1", (
+        Patch(HUB, "                room.drop(listener)\n", "                pass\n"),
+        Patch(ROOM, "            self._roster.pop(event.member, None)\n", ""),
+    )),
+    _one("events reach the subscribers of every sphere of the organisation", "1", HUB,
+         "        room = self._rooms.get(entry.event.timeline)\n",
+         "        room = next(iter(self._rooms.values()), None)\n"),
+    _one("a manager overlooks other organisations", "1", "storage/spheres.py",
+         ".where(sphere.c.organisation == organisation, sphere.c.parent.is_(None))",
+         ".where(sphere.c.parent.is_(None))"),
+    _one("an outsider is told that they may not", "2", PERMISSION,
+         "may_discover(standing.member, standing.sphere):\n        raise errors.NotFound",
+         "may_discover(standing.member, standing.sphere):\n        raise errors.NotAllowed"),
+    _one("who is outside is told so in other words", "2", PERMISSION,
+         "    if standing is None or standing.stay is None:\n        raise errors.NotFound",
+         "    if standing is None or standing.stay is None:\n"
+         "        raise errors.NotFound('You are not inside.')"),
+    _one("an unlisted sphere shows itself", "2", PERMISSION,
+         "return sphere.listed and sphere.audience", "return sphere.audience"),
+    _one("visitors find open spheres", "2", PERMISSION,
+         "\n        and member.role is not MemberRole.VISITOR", ""),
+    _one("outsiders are not told to forget a sphere that hides", "2", SPHERES,
+         "hidden=_hidden(tx, before, after)", "hidden=()"),
+    _one("a post ignores the revision of its destination", "3", PERMISSION,
+         "    check_destination(standing.sphere, revision)\n    return stay\n\n\ndef check_create",
+         "    return stay\n\n\ndef check_create"),
+    _one("the revision stays when the sphere is opened", "3", SPHERES,
+         "revision=before.revision + 1)",
+         "revision=before.revision + (before.audience == after.audience))"),
+    _one("what is hidden of a profile shows in spheres", "4", "server/domain/profile.py",
+         " for one in fields if one.visibility is not Visibility.HIDDEN", " for one in fields"),
+    _one("any member configures", "5", PERMISSION,
+         "    if stay.role is not SphereRole.ADMINISTRATOR:", "    if stay.role is None:"),
+    _one("the horizon is one too low", "6", TIMELINE,
+         "    return or_(event.c.seq >= horizon,", "    return or_(event.c.seq >= horizon - 1,"),
+    _one("the horizon is one too high", "6", TIMELINE,
+         "    return or_(event.c.seq >= horizon,", "    return or_(event.c.seq > horizon,"),
+    _one("the stamp is forgotten", "6", VISIBILITY,
+         "    if history is History.VISIBLE:", "    if history is None:"),
+    _one("the stamp follows the audience", "6", VISIBILITY,
+         "    if history is History.VISIBLE:", "    if audience is not Audience.CLOSED:"),
+    _one("the directory lists people who are shut out", "8", "storage/profiles.py",
+         "member.c.disabled.is_(False)", "member.c.disabled.is_not(None)"),
+    _one("the connectors of who left live on", "10", DEPARTURES,
+         "revoked = connectors.revoke_by(tx, sphere.id, stay.member)",
+         "revoked: list[str] = []"),
+    _one("a bot's message is stored twice", "10", POSTS,
+         "in self._receipts:\n            return Outcome(reply=reply)",
+         "in self._receipts:\n            pass"),
+    _one("a manager enters unheard", "11", ARRIVALS,
+         "Publication(entries=(entry,), notices=((manager.id, notice),))",
+         "Publication(notices=((manager.id, notice),))"),
+    _one("a manager who entered reads what newcomers may", "11", TIMELINE,
+         "    if entered:\n        return event.c.seq >= horizon\n", ""),
+    _one("a manager who entered can be removed", "11", PERMISSION,
+         "    if target.entered:\n        raise errors.NotAllowed(\"A manager",
+         "    if target is None:\n        raise errors.NotAllowed(\"A manager"),
+    _one("who left leaves their messages", "13", DEPARTURES,
+         "        erased = departures.erase(tx, sphere, stay.member)\n",
+         "        departures.keep(tx, sphere.id, stay.member)\n"),
+    _one("who comes back is not told what to forget", "13", DEPARTURES,
+         "    if fate is not Bequest.NAMED:", "    if fate is None:"),
+    _one("a former member's later name shows", "13", STAYS,
+         ".values(name=present)", ".values(name=None)"),
+    _one("what to forget comes one too late", "13", TIMELINE,
+         "purge.c.seq > bindparam(\"above\")", "purge.c.seq > bindparam(\"above\") + 1"),
+    _one("an anonymous bequest keeps the name", "13", STORED,
+         "    alias = new_id()\n", "    alias = author\n"),
+    _one("an anonymous bequest keeps the arrival", "13", STORED,
+         "[row for row in rows if row.kind != Kind.MESSAGE]", "[]"),
+    _one("a withdrawn bequest stays", "13", DEPARTURES,
+         "    traces = departures.erase_bequeathed(tx, sphere, leaver, below=below)",
+         "    traces = departures.erase_bequeathed(tx, sphere, leaver, below=0)"),
+    _one("newcomers hear of what they could never see", "13", ROOM,
+         "return entry if seat is not None and entry.is_for(seat) else entry.veiled()",
+         "return entry"),
+    _one("newcomers read of what they could never see", "13", VISIBILITY,
+         "    return concerns is None or may_member_see(concerns, stamp, horizon, entered=entered)",
+         "    return True"),
+    _one("newcomers see which former members there were", "13", STAYS,
+         "stay.c.member.is_(None),\n            visible,", "stay.c.member.is_(None),"),
+    _one("nobody administers when the last administrator goes", "13", DEPARTURES,
+         "heir = successor(everyone, stay.member)", "heir = None"),
+    _one("a manager who entered inherits", "13", "server/domain/departure.py",
+         "own = [stay for stay in rest if not stay.entered]", "own = rest"),
+    _one("the certificate counts wrongly", "13", DEPARTURES,
+         "messages_erased=erased,", "messages_erased=erased + saved,"),
+    _one("the invitations of who left stand", "13", DEPARTURES,
+         "    return invitations.withdraw_by(tx, sphere.id, leaver)", "    return []"),
+    _one("a message sent again is stored again", "server", POSTS,
+         "(earlier := self._receipts.get(key)) is not None:",
+         "(earlier := self._receipts.get(key)) is None and earlier:"),
+    _one("a client_id names two messages", "server", POSTS,
+         "or stored.body != draft.body:", "and not stored:"),
+    _one("other devices are not told of an arrival", "server", ARRIVALS,
+         "entries=(entry,), notices=((stay.member, SphereAdded(sphere=shown)),)",
+         "entries=(entry,)"),
+    _one("a page holds its bound", "server", TIMELINE,
+         "event.c.seq < bindparam(\"below\")", "event.c.seq <= bindparam(\"below\")"),
+    _one("an event is missing after a snapshot", "server", ROOM,
+         "heard = max(self.head, coming - 1)", "heard = max(self.head, coming - 2)"),
+    _one("a session that was ended goes on", "15", "server/gateway/connection.py",
+         "        self._services.live.end(command.session)\n", ""),
+)  # fmt: skip

@@ -1,0 +1,169 @@
+"""Departures: leave, remove, bequeath (promise 13)."""
+
+from __future__ import annotations
+
+from tests.oracle.landed import landed
+from tests.oracle.model.people import Connection, Frame, Member
+from tests.oracle.model.sphere import Connector, Event, Sphere, Stay
+from tests.oracle.model.world import Refusal, Undecided, World
+from tests.oracle.rules.spheres import outsiders
+from tests.oracle.rules.vocabulary import Act, Answer, Command, Draw, Propose, Step
+from tests.oracle.unknown import Unknown, plain
+
+
+def leave(world: World, me: Connection, asked: Frame) -> Frame:
+    """Go, and take along what was not bequeathed."""
+    sphere, stay = world.inside(me.member, asked["sphere"])
+    return {"type": "left", "certificate": depart(world, sphere, stay, "left")}
+
+
+def remove(world: World, me: Connection, asked: Frame) -> Frame:
+    """Make somebody go, exactly as if they had left."""
+    sphere, _ = world.administered(me.member, asked["sphere"])
+    target = next((one for who, one in sphere.stays.items() if who.id == asked["member"]), None)
+    if target is None:
+        raise Refusal("not_found")
+    if target.member is me.member or target.entered:
+        raise Refusal("not_allowed")
+    depart(world, sphere, target, "removed")
+    return {"type": "done"}
+
+
+def depart(world: World, sphere: Sphere, stay: Stay, how: str) -> Frame:
+    """End a stay; return the certificate."""
+    leaver = stay.member
+    at = world.moment()
+    forget = {"type": "sphere_forgotten", "sphere": sphere.id}
+    last = len(sphere.stays) == 1
+    void = [guest for guest, by in sphere.invited.items() if last or by is leaver]
+    dead = [bot for bot in sphere.connectors
+            if not bot.dead and (last or bot.installed_by is leaver)]  # fmt: skip
+    del sphere.stays[leaver]
+    world.hush(sphere, leaver)
+    for guest in void:
+        del sphere.invited[guest]
+    kill(dead)
+    world.notify([leaver, *void], sphere, forget)
+    fate = sphere.bequests.get(leaver, "none")
+    erased, kept = _settle(sphere, leaver, fate)
+    if last:
+        if landed("ask") and sphere.shows_itself:
+            world.notify(outsiders(world, sphere, {leaver, *void}), sphere, forget)
+        sphere.dissolved = True
+        erased, kept = erased + kept, 0
+    else:
+        kind = "manager_left" if stay.entered else "member_left"
+        world.append(sphere, kind, {"member": leaver.id, "how": how, "kept": fate}, at=at)
+        succeed(world, sphere)
+    return {
+        "sphere": sphere.id,
+        "member": leaver.id,
+        "at": at,
+        "messages_erased": erased,
+        "messages_kept": kept,
+        "connectors_revoked": len(dead),
+    }
+
+
+def kill(bots: list[Connector]) -> None:
+    """Let tokens be dead."""
+    for bot in bots:
+        bot.dead = True
+
+
+def _settle(sphere: Sphere, leaver: Member, fate: str) -> tuple[int, int]:
+    """Erase or keep what somebody wrote in all their stays; return how many messages of each."""
+    written = list(sphere.by(leaver))
+    messages = sum(event.message for event in written)
+    if fate == "named":
+        sphere.left_as[leaver] = leaver.name
+        return 0, messages
+    nobody = Unknown("id")
+    for event in written:
+        if fate == "none" or not event.message:
+            event.erased = True
+        elif event.alias is None:
+            event.alias = event.fields["author"] = nobody
+    return (messages, 0) if fate == "none" else (0, messages)
+
+
+def succeed(world: World, sphere: Sphere) -> None:
+    """Have somebody administer: who has been there longest, and did not enter as a manager."""
+    own = [stay for stay in sphere.stays.values() if not stay.entered]
+    if not own or any(stay.role == "administrator" for stay in own):
+        return
+    heir = min(own, key=lambda stay: stay.horizon)
+    heir.role = "administrator"
+    world.append(sphere, "administrator_appointed", {"member": heir.member.id, "by": None})
+
+
+def bequeath(world: World, me: Connection, asked: Frame) -> Frame:
+    """Say what becomes of my words when I go; `none` erases what earlier stays had left."""
+    sphere = world.seen_by(me.member, asked["sphere"])
+    stay = sphere.stays.get(me.member)
+    form = asked["form"]
+    if stay is None and (form != "none" or me.member not in sphere.bequests):
+        raise Refusal("not_found")
+    if form != "none":
+        sphere.bequests[me.member] = form
+        return {"type": "done"}
+    sphere.bequests.pop(me.member, None)
+    _withdraw(world, sphere, me.member, stay)
+    return {"type": "done"}
+
+
+def _withdraw(world: World, sphere: Sphere, author: Member, stay: Stay | None) -> None:
+    before = sphere.head + 1 if stay is None else stay.horizon
+    left = [event for event in sphere.by(author) if event.seq < before]
+    known_as: dict[object, list[Event]] = {}
+    for event in left:
+        event.erased = True
+        known_as.setdefault(event.alias or author.id, []).append(event)
+    withdrawn = [
+        ({"author": name, "before": before}, tuple(events)) for name, events in known_as.items()
+    ]
+    if len(withdrawn) > 1 and any(plain(name) is name and name != author.id for name in known_as):
+        raise Undecided("in which order: nobody ever saw one of these authors")
+    for named, events in sorted(withdrawn, key=lambda one: str(plain(one[0]["author"]))):
+        world.append(sphere, "bequest_withdrawn", named, about=events)
+
+
+# -- what may be tried
+
+
+def _leave(draw: Draw) -> Step | None:
+    me = draw.connection(inside=True)
+    return None if me is None else Command(me.key, "leave", {"sphere": draw.sphere(me.member)})
+
+
+def _remove(draw: Draw) -> Step | None:
+    me = draw.connection(administers=True)
+    if me is None:
+        return None
+    sphere = draw.sphere(me.member, administered=draw.chance(0.8))
+    return Command(me.key, "remove", {"sphere": sphere, "member": draw.somebody(sphere)})
+
+
+def _bequeath(draw: Draw) -> Step | None:
+    left = [
+        (me, sphere)
+        for me in draw.world.living()
+        for sphere in draw.world.spheres
+        if me.member in sphere.bequests
+        and any(event.message for event in sphere.by(me.member))
+        and not sphere.dissolved
+    ]
+    if left and draw.chance(0.2):
+        me, sphere = draw.rng.choice(left)
+        return Command(me.key, "bequeath", {"sphere": plain(sphere.id), "form": "none"})
+    somebody = draw.connection(inside=True)
+    if somebody is None:
+        return None
+    form = draw.rng.choice(["named", "named", "anonymous", "anonymous", "none"])
+    asked = {"sphere": draw.sphere(somebody.member), "form": form}
+    return Command(somebody.key, "bequeath", asked)
+
+
+COMMANDS: dict[str, Answer] = {"leave": leave, "remove": remove, "bequeath": bequeath}
+DEEDS: dict[str, Act] = {}
+STEPS: list[tuple[float, Propose]] = [(2, _leave), (1.5, _remove), (5, _bequeath)]
