@@ -47,11 +47,6 @@ REPLIES: Final[Mapping[type[commands.Command], type[replies.Reply]]] = {
     commands.GetJournal: replies.Journal,
     commands.Converse: replies.Conversing,
     commands.Prefer: replies.Done,
-}
-
-#: What answers instead where the command names a private thread.
-IN_THREAD: Final[Mapping[type[commands.Command], type[replies.Reply]]] = {
-    commands.Subscribe: replies.Listening,
     commands.ListMembers: replies.Members,
     commands.InviteMember: replies.InvitationToken,
     commands.ListInvitations: replies.Invitations,
@@ -63,4 +58,9 @@ IN_THREAD: Final[Mapping[type[commands.Command], type[replies.Reply]]] = {
     commands.GetPolicies: replies.Policies,
     commands.SetPolicies: replies.Policies,
     commands.ListConnectors: replies.Connectors,
+}
+
+#: What answers instead where the command names a private thread.
+IN_THREAD: Final[Mapping[type[commands.Command], type[replies.Reply]]] = {
+    commands.Subscribe: replies.Listening,
 }

@@ -126,6 +126,8 @@ def test_a_closed_sphere_that_was_listed_when_that_showed_nothing_is_hidden(
 
     found = connection.exec_driver_sql("SELECT listed, revision FROM sphere ORDER BY id").all()
     assert [tuple(row) for row in found] == [(0, 4), (0, 3), (1, 3), (1, 3)]
+
+
 def test_what_was_bequeathed_under_a_name_keeps_the_name_and_nothing_else_gets_one(
     connection: Connection,
 ) -> None:
