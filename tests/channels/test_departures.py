@@ -231,7 +231,8 @@ def test_after_a_departure_no_column_holds_a_word_or_a_client_id_and_only_the_ex
 
         assert _holding(tx, WORDS) == set()
         assert _holding(tx, "client-of-walk") == set()
-        assert _holding(tx, scene.bob.id) == {"member.id", "event.content", "purge.author"}
+        named = {"member.id", "event.content", "purge.author", "journal.record"}
+        assert _holding(tx, scene.bob.id) == named
         about = tx.exec_driver_sql(
             "SELECT count(*) FROM author_key WHERE author = ?", (scene.bob.id,)
         )
