@@ -29,7 +29,7 @@ from server.auth.passwords import Passwords
 from server.auth.throttle import Throttle
 from server.channels.broker_memory import MemoryBroker
 from server.channels.endings import Endings
-from server.channels.hub import Hub
+from server.channels.hub import Hub, HubLimits
 from server.channels.outcome import Limits, Publication
 from server.channels.writer import Writer, WriterLimits
 from server.clock import Clock, SystemClock
@@ -111,7 +111,11 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
         hashes_waiting_max=settings.hashes_waiting_max,
     )
     live = LiveSessions(connections_per_session_max=settings.connections_per_session_max)
-    hub = Hub(veil=veil, readers_per_sphere_max=settings.public_readers_per_sphere_max)
+    hub = Hub(
+        veil=veil,
+        readers_per_sphere_max=settings.public_readers_per_sphere_max,
+        limits=_chosen(settings, HubLimits),
+    )
     broker = MemoryBroker()
     broker.listen(hub.deliver)
     broker.listen(Endings(live, clock).deliver)

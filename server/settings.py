@@ -190,6 +190,33 @@ class Settings(BaseSettings):
         10_000, "Pending invitations to one organisation: a new house moves in at once."
     )
 
+    presence_every_s: float = _bound(
+        1,
+        "Seconds between two frames that say who came and went in a sphere: a thousand who come"
+        " back together are a few frames.",
+        least=0.01,
+    )
+    presence_grace_s: float = _bound(
+        5,
+        "Seconds without a device before a member is said to be gone, at least: a reconnection"
+        " does not show. Up to two `presence_every_s` more.",
+        least=0,
+    )
+    presence_members_max: int = _bound(
+        200,
+        "Members of a sphere beyond which nobody is shown as present: among more, somebody comes or"
+        " goes every second, and all the others' phones would wake.",
+        least=0,
+    )
+    typing_every_s: float = _bound(
+        3, "Seconds before others are told again that a member types on a timeline.", least=0.1
+    )
+    typings_per_second: float = _bound(
+        10,
+        "Times a second that the listeners of one timeline are told that somebody types: more"
+        " names than anybody reads, however many type at once.",
+    )
+
     argon2_memory_kib: int = _bound(
         65_536,
         "Memory of one password hash: RFC 9106, second recommended option, above OWASP's floor.",

@@ -187,6 +187,16 @@ def set_role(tx: Transaction, *, member_id: str, role: MemberRole) -> None:
         raise errors.NotFound
 
 
+def set_hidden(tx: Transaction, *, member_id: str, hidden: bool) -> bool:
+    """Note whether a member wishes not to be seen; say whether that is new."""
+    changed = tx.execute(
+        update(table)
+        .where(table.c.id == member_id, table.c.hidden.is_not(hidden))
+        .values(hidden=hidden)
+    )
+    return bool(changed.rowcount)
+
+
 def set_disabled(tx: Transaction, *, member_id: str, disabled: bool) -> list[str]:
     """Shut a member out, or let them in again; return the ids of the sessions that this ended.
 

@@ -51,6 +51,7 @@ class Session(Fact, frozen=True, kw_only=True):
     member: Member
     organisation_name: str
     disabled: bool
+    hidden: bool  #: the member wishes not to be seen
     created_at: int
     seen_at: int
     policy: SessionPolicy
@@ -249,6 +250,7 @@ def _session(row: Row[*tuple[Any, ...]]) -> Session:
         ),
         organisation_name=row.organisation_name,
         disabled=row.disabled,
+        hidden=row.hidden,
         created_at=row.created_at,
         seen_at=row.seen_at,
         policy=policy_of((row.session_lifetime_ms, row.session_idle_ms, row.sessions_max)),
@@ -272,6 +274,7 @@ _SESSION = _joined(
         member.c.name,
         member.c.role,
         member.c.disabled,
+        member.c.hidden,
         account.c.password_set_at,
         organisation.c.name.label("organisation_name"),
         organisation.c.password_age_max_ms,

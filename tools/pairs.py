@@ -32,6 +32,8 @@ REPLIES: Final[Mapping[type[commands.Command], type[replies.Reply]]] = {
     commands.Enter: replies.Inside,
     commands.InstallConnector: replies.ConnectorToken,
     commands.RevokeConnector: replies.Done,
+    commands.SayTyping: replies.Done,
+    commands.Appear: replies.Done,
     commands.Rename: replies.Done,
     commands.Describe: replies.Done,
     commands.GetMyProfile: replies.MyProfile,

@@ -105,7 +105,7 @@ def _compound_name(hint: Any) -> str:
 def _presence(struct: type[msgspec.Struct], field: structs.FieldInfo) -> str:
     if field.required:
         return "always"
-    if field.default is not None:
+    if field.default is not None and field.default is not msgspec.NODEFAULT:
         return f"optional; {field.default} when absent"
     return "when there is one" if struct.__struct_config__.omit_defaults else "optional"
 

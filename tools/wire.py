@@ -13,7 +13,16 @@ from typing import Any, get_args
 import msgspec
 
 from server import errors
-from server.protocol import commands, connector, events, reader, replies, scalars, views
+from server.protocol import (
+    commands,
+    connector,
+    events,
+    reader,
+    replies,
+    scalars,
+    signals,
+    views,
+)
 from server.protocol.close import Close
 from tools.comments import Comments, comments_of
 from tools.markdown import code, join, line, number, prose, table
@@ -41,6 +50,10 @@ _REPLIES = "Every reply carries its `type` (the heading) and the `id` of its com
 _EVENTS = (
     "Every timeline event carries its `type` (the heading), `sphere` (`SphereId`), `seq` (`Seq`)"
     " and `at` (`Milliseconds`). A field that is optional may be absent or null."
+)
+_SIGNALS = (
+    "Every signal carries its `type` (the heading), `sphere` (`SphereId`), in a private thread"
+    " `thread` (`ThreadId`), and no `seq`. A field that is optional may be absent."
 )
 _NOTICES = "Every notice carries its `type` (the heading), and neither `id` nor `seq`."
 _CONNECTOR = (
@@ -73,6 +86,7 @@ def reference() -> str:
                 _EVENTS,
                 structs_of(events.AnyTimelineEvent, events.TimelineEvent),
             ),
+            section("Signals", _SIGNALS, structs_of(signals.AnySignal, signals.Signal)),
             section("Notices", _NOTICES, structs_of(events.AnyNotice, events.Notice)),
             section("Views", _VIEWS, join(view(one) for one in every_view())),
             section("Connector dialect", _CONNECTOR, connector_dialect()),
@@ -234,7 +248,7 @@ def _table(struct: Struct, base: Struct | None, notes: Comments) -> str:
 
 def _notes() -> Comments:
     notes: Comments = {}
-    for module in (commands, replies, events, views, connector, reader):
+    for module in (commands, replies, events, signals, views, connector, reader):
         notes |= comments_of(module)
     return notes
 

@@ -9,6 +9,7 @@
     guests        visitors, invited by a sphere
     profiles      what members say of themselves, in a sphere
     directory     who else is in the organisation
+    presence      whether others may see that I am there
     connectors    install, revoke
     governance    what managers do to their organisation and its members
     policies      replace what an organisation demands
@@ -17,6 +18,11 @@
     writer        the one queue of writes: commit, then publish, then answer
     broker        how what was committed reaches every node
     hub           who on this node hears it
+    room          one sphere as one node hears it
+    attendance    who of one sphere is there, as its listeners are told
+    appearances   who wishes not to be seen
+    typists       who types, and how often that is told
+    beats         when what changed is told
 
 An action is a plain function over an open transaction: it loads facts, asks a pure rule, writes,
 and returns an Outcome. Nothing is published that is not committed.

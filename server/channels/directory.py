@@ -6,6 +6,10 @@ that without one every question has the same answer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import msgspec
+
 from server import errors
 from server.channels.outcome import C, Request
 from server.channels.profiles import view
@@ -15,7 +19,7 @@ from server.domain.permission import check_directory
 from server.domain.profile import shown_in_directory
 from server.protocol.commands import GetProfile, SearchDirectory
 from server.protocol.replies import Directory, Profile
-from server.protocol.views import ProfileView
+from server.protocol.views import ListedView, ProfileView
 from storage import organisations, profiles
 from storage.database import Transaction
 
@@ -32,7 +36,17 @@ def search(tx: Transaction, request: Request[SearchDirectory]) -> Directory:
         limit=command.limit + 1,
     )
     page = found[: command.limit]
-    return Directory(id=command.id, members=_views(tx, page), more=len(found) > command.limit)
+    listed = [_listed(shown) for shown in _views(tx, page)]
+    return Directory(id=command.id, members=listed, more=len(found) > command.limit)
+
+
+def seen(found: Directory, is_seen: Callable[[str], bool]) -> Directory:
+    """Return a page that says who of it is there: the hub knows, the store does not."""
+    members = [
+        msgspec.structs.replace(one, present=True) if is_seen(one.member) else one
+        for one in found.members
+    ]
+    return msgspec.structs.replace(found, members=members)
 
 
 def one(tx: Transaction, request: Request[GetProfile]) -> Profile:
@@ -50,6 +64,10 @@ def _reader(tx: Transaction, request: Request[C]) -> Member:
     asking = present(tx, request)
     check_directory(asking, kept=organisations.has_directory(tx, asking.organisation))
     return asking
+
+
+def _listed(shown: ProfileView) -> ListedView:
+    return ListedView(member=shown.member, name=shown.name, fields=shown.fields, present=False)
 
 
 def _views(tx: Transaction, found: list[profiles.Entry]) -> list[ProfileView]:

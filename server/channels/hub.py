@@ -4,24 +4,32 @@ Holds, for each sphere that somebody here listens to, the subscribers and, apart
 roster: who is inside and since which seq. A frame is handed to a socket only where both agree. The
 subscribers come and go by the gateway's calls and the departures, the roster by the events
 themselves: the two walls share no fact. What one sphere says in one turn of the loop leaves
-together, encoded once an encoding.
+together, encoded once an encoding. Signals, which say what is true for a moment, pass the same
+walls; who is there is who subscribes.
 
-Touches no store. Invariant: when ``deliver`` has handled a departure, nothing of that sphere is
-handed to that member again, whatever was queued.
+Touches no store and no clock. Invariant: when ``deliver`` has handled a departure, nothing of that
+sphere is handed to that member again, whatever was queued.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from math import ceil
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from server import errors
+from server.channels.appearances import Appearances
+from server.channels.beats import Beats, Later
 from server.channels.hall import Halls
 from server.channels.outcome import Hidden, Publication
-from server.channels.room import Reading, Room, Subscriber
+from server.channels.room import Reading, Room, Subscriber, Surroundings
+from server.channels.typists import Typists
 from server.domain.facts import Member, Seat
 from server.protocol.close import Close
 from server.protocol.events import (
@@ -32,6 +40,7 @@ from server.protocol.events import (
     SphereForgotten,
 )
 from server.protocol.scalars import MemberRole
+from server.protocol.signals import Signal, Typing
 from storage.timeline import Entry
 from storage.veil import Veil
 
@@ -51,6 +60,11 @@ class Listener(Subscriber, Protocol):
 
     member: Member
 
+    @property
+    def subscriptions(self) -> Iterable[str]:
+        """Return the timelines that it listens to."""
+        ...
+
     def notify(self, notice: Notice) -> None:
         """Take a notice to the socket."""
         ...
@@ -68,6 +82,16 @@ class Bot(Protocol):
         ...
 
 
+class HubLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How often signals are told, and of whom; defaults and reasons are the settings'."""
+
+    presence_every_s: float = 1.0
+    presence_grace_s: float = 5.0
+    presence_members_max: int = 200
+    typing_every_s: float = 3.0
+    typings_per_second: float = 10
+
+
 class Hub:
     """Takes what was published to the connections of this node."""
 
@@ -75,10 +99,19 @@ class Hub:
         self,
         call_soon: Callable[[Callable[[], None]], object] | None = None,
         *,
+        call_later: Later | None = None,
+        limits: HubLimits | None = None,
         veil: Veil | None = None,
         readers_per_sphere_max: int = 2_000,
     ) -> None:
         self._call_soon = call_soon
+        self._limits = limits = limits or HubLimits()
+        self._appearances = Appearances()
+        self._beats = Beats(
+            self._tell, every_s=limits.presence_every_s, soon=self._soon, later=call_later
+        )
+        #: One more, since the next beat may come at once.
+        self._grace = ceil(limits.presence_grace_s / limits.presence_every_s) + 1
         self.halls = Halls(
             self._after_members,
             veil or Veil(secrets.token_bytes(32)),
@@ -92,8 +125,9 @@ class Hub:
 
     # -- who is here
 
-    def greet(self, listener: Listener) -> None:
-        """Let a connection hear what concerns its member."""
+    def greet(self, listener: Listener, *, hidden: bool) -> None:
+        """Let a connection hear what concerns its member, who may wish not to be seen."""
+        self._appearances.greet(listener.member.id, hidden=hidden)
         self._listeners.setdefault(listener.member.id, []).append(listener)
 
     def dismiss(self, listener: Listener, spheres: Iterator[str]) -> None:
@@ -101,6 +135,16 @@ class Hub:
         for sphere in spheres:
             self.unsubscribe(sphere, listener)
         _discard(self._listeners, listener.member.id, listener)
+        if listener.member.id not in self._listeners:
+            self._appearances.forget(listener.member.id)
+
+    def is_hidden(self, member: str) -> bool:
+        """Say whether somebody who is connected wishes not to be seen."""
+        return self._appearances.is_hidden(member)
+
+    def is_seen(self, member: str) -> bool:
+        """Say whether a member is connected, and does not mind being seen."""
+        return member in self._listeners and not self.is_hidden(member)
 
     def plug(self, connector: str, bot: Bot) -> None:
         """Let a bot's connection hear that its connector died."""
@@ -141,7 +185,7 @@ class Hub:
         """Watch a read that a subscription begins with: events that come meanwhile are kept."""
         room = self._rooms.get(sphere)
         if room is None:
-            room = self._rooms[sphere] = Room()
+            room = self._rooms[sphere] = Room(self._surroundings(sphere))
         with self.reading(sphere, listener) as reading:
             room.expect(reading)
             try:
@@ -150,17 +194,31 @@ class Hub:
                 room.expected.discard(reading)
                 self._close_if_empty(sphere, room)
 
-    def subscribe(self, reading: Reading, *, head: int, roster: Mapping[str, Seat]) -> None:
-        """Go on from ``head``: the reply has been handed to the socket just now."""
+    def subscribe(
+        self,
+        reading: Reading,
+        *,
+        head: int,
+        roster: Mapping[str, Seat],
+        attended: bool = True,
+    ) -> None:
+        """Go on from ``head``: the reply has been handed to the socket just now.
+
+        Where the timeline is not ``attended`` (a private thread), nobody is told who is there.
+        """
         self.check_reading(reading)
-        self._rooms[reading.sphere].admit(reading, head=head, roster=roster)
+        self._rooms[reading.sphere].admit(reading, head=head, roster=roster, attended=attended)
+
+    def there(self, reading: Reading, *, head: int, roster: Mapping[str, Seat]) -> list[str]:
+        """Return who is seen to be there, for a reader who goes on from ``head`` in this turn."""
+        return self._rooms[reading.sphere].seen(head=head, roster=roster)
 
     def unsubscribe(self, sphere: str, listener: Listener) -> None:
         """Hand the sphere's frames to this connection no more."""
         room = self._rooms.get(sphere)
         if room is not None:
             room.flush()
-            room.drop(listener)
+            room.drop(listener, self._beats.count + self._grace)
             self._close_if_empty(sphere, room)
 
     def congestion_changed(self, spheres: Iterator[str]) -> None:
@@ -168,6 +226,56 @@ class Hub:
         for sphere in spheres:
             if (room := self._rooms.get(sphere)) is not None:
                 room.stale = True
+
+    # -- what is true for a moment
+
+    def signal(
+        self,
+        timeline: str,
+        signal: Signal,
+        *,
+        about: int | None = None,
+        sender: str | None = None,
+    ) -> None:
+        """Tell the subscribers of a timeline, but ``sender``, something that nobody stores.
+
+        What is ``about`` a seq is not for those whose horizon is above it.
+        """
+        room = self._rooms.get(timeline)
+        if room is not None:
+            room.signal(signal, about=about, sender=sender)
+
+    def type(self, timeline: str, typing: Typing, now: int) -> None:
+        """Tell the others that a member types, unless they were told just now."""
+        room = self._rooms.get(timeline)
+        if room is not None and room.may_type(typing.member, now):
+            room.signal(typing, sender=typing.member)
+
+    def _tell(self, sphere: str) -> int:
+        """Tell the listeners of a sphere who came and went; return how many writes that took."""
+        room = self._rooms.get(sphere)
+        return 0 if room is None else room.tell(self._beats.count)
+
+    def _appear(self, member: str, *, visible: bool) -> None:
+        listeners = self._listeners.get(member, ())
+        self._appearances.change(member, hidden=not visible, connected=bool(listeners))
+        # The restless too: there the member may be seen although their device is gone.
+        heard = [one for listener in listeners for one in listener.subscriptions]
+        for timeline in (*heard, *self._beats.restless):
+            if (room := self._rooms.get(timeline)) is not None:
+                room.look_at(member)
+
+    def _surroundings(self, sphere: str) -> Surroundings:
+        limits = self._limits
+        return Surroundings(
+            sphere=sphere,
+            crowd=limits.presence_members_max,
+            is_hidden=self.is_hidden,
+            stir=partial(self._beats.stir, sphere),
+            typists=Typists(
+                every_ms=int(limits.typing_every_s * 1_000), per_second=limits.typings_per_second
+            ),
+        )
 
     # -- what was published
 
@@ -177,6 +285,8 @@ class Hub:
             self._depart(sphere, member)
         for sphere in publication.dissolved:
             self.halls.shut(sphere)
+        for member, visible in publication.appearances:
+            self._appear(member, visible=visible)
         for connector in publication.revoked:
             for bot in tuple(self._bots.get(connector, ())):
                 bot.end(Close.CONNECTOR_REVOKED)
@@ -205,7 +315,7 @@ class Hub:
             room.flush()
         for listener in tuple(self._listeners.get(member, ())):
             if room is not None:
-                room.drop(listener)
+                room.drop(listener, self._beats.count + self._grace)
             listener.forget(sphere)
         if room is not None:
             self._close_if_empty(sphere, room)
@@ -267,6 +377,7 @@ class Hub:
     def _close_if_empty(self, sphere: str, room: Room) -> None:
         if room.empty and self._rooms.get(sphere) is room:
             del self._rooms[sphere]
+            self._beats.still(sphere)
 
 
 def _discard(index: dict[str, list[T]], key: str, one: T) -> None:

@@ -69,6 +69,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     replaced: tuple[Replaced, ...] = ()
     ended: tuple[str, ...] = ()  #: sessions that are over
     dissolved: tuple[str, ...] = ()  #: spheres that are no more
+    appearances: tuple[tuple[str, bool], ...] = ()  #: (member, whether others may see them there)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,6 +66,7 @@ def snapshot(tx: Transaction, request: Request[Subscribe]) -> Snapshot:
         former=stays.former(tx, of.id, stay),
         connectors=connectors.of_sphere(tx, of.id),
         journal=journal.head(tx, of.id),
+        present=[],  # the hub knows
     )
     return Snapshot(reply=reply, head=of.head, roster=roster, entered=stay.entered)
 

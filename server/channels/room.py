@@ -3,16 +3,22 @@
 A *reading* is a look at the store under way; the events that come meanwhile are kept for it. A
 subscriber is *waiting* until the node has heard as much as its snapshot held, then *present*.
 Invariant: a present subscriber is handed an event only where the roster, fed by the events
-themselves, knows its member and the event is not below that stay's horizon.
+themselves, knows its member and the event is not below that stay's horizon. A signal reaches whom
+the roster knows, and names nobody else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from server.domain.audience import may_hear
+import msgspec
+
+from server.channels.attendance import Attendance
+from server.channels.typists import Typists
+from server.domain.audience import may_be_signalled, may_hear
 from server.domain.facts import Member, Seat
+from server.domain.presence import is_shown
 from server.protocol.codec import MSGPACK, Encoding
 from server.protocol.events import (
     ManagerEntered,
@@ -22,6 +28,7 @@ from server.protocol.events import (
     ThreadStarted,
 )
 from server.protocol.framing import Parcel
+from server.protocol.signals import Presence, Signal
 from storage.timeline import Entry
 
 #: Events kept for one reading; beyond, the subscription is refused as busy.
@@ -33,6 +40,11 @@ class Subscriber(Protocol):
 
     member: Member
     encoding: Encoding
+
+    @property
+    def congested(self) -> bool:
+        """Say whether the reader is behind."""
+        ...
 
     @property
     def raw_write(self) -> Callable[[bytes], object] | None:
@@ -65,11 +77,24 @@ class Reading:
             self.overrun = True
 
 
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a room asks of the node that it is on."""
+
+    sphere: str
+    crowd: int  #: members beyond which nobody is seen to be there
+    is_hidden: Callable[[str], bool]
+    stir: Callable[[], None]  #: has ``tell`` called at the next beat
+    typists: Typists
+
+
 class Room:
     """The subscribers of one sphere on this node, and who is inside."""
 
     __slots__ = (
+        "_around",
+        "_attendance",
         "_cold",
+        "_crowded",
         "_hot",
         "_latest",
         "_present",
@@ -82,7 +107,10 @@ class Room:
         "turn_bytes",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._attendance = Attendance()
+        self._crowded = False
         self.head = 0  #: the last seq heard
         self.saying: list[Entry] = []  #: heard in this turn, not yet handed on
         self.turn_bytes = 0
@@ -108,24 +136,33 @@ class Room:
         """Keep events for a reading from now on."""
         self.expected.add(reading)
 
-    def admit(self, reading: Reading, *, head: int, roster: Mapping[str, Seat]) -> None:
+    def admit(
+        self, reading: Reading, *, head: int, roster: Mapping[str, Seat], attended: bool
+    ) -> None:
         """Let a reader hear everything above ``head``, the end of what they read."""
         missed = [entry for entry in reading.kept if entry.event.seq > head]
         if self._roster is None:
             self._roster = dict(roster)
             self._latest = max((seat.horizon for seat in roster.values()), default=0)
+            self._crowded = len(self._roster) > self._around.crowd
             for entry in missed:
                 self._turn(entry)
         self._hand(reading.subscriber, [self._veil(reading.subscriber, one) for one in missed])
         self._waiting[reading.subscriber] = head
+        if attended:
+            self._attendance.arrive(reading.subscriber.member.id)
+            self.look_at(reading.subscriber.member.id)
         self._promote()
 
-    def drop(self, subscriber: Subscriber) -> None:
-        """Hand nothing more to a subscriber."""
-        self._waiting.pop(subscriber, None)
+    def drop(self, subscriber: Subscriber, gone_at: int) -> None:
+        """Hand nothing more to a subscriber, who is taken to be gone at the beat ``gone_at``."""
         if subscriber in self._present:
             del self._present[subscriber]
             self.stale = True
+        elif self._waiting.pop(subscriber, None) is None:
+            return
+        self._attendance.depart(subscriber.member.id, gone_at)
+        self._stir()
 
     def say(self, entry: Entry) -> None:
         """Hear an event: turn the roster, and keep it to be handed on."""
@@ -157,6 +194,93 @@ class Room:
             for subscriber in subscribers:
                 subscriber.send(parcel)
 
+    # -- what is true for a moment
+
+    def seen(self, *, head: int, roster: Mapping[str, Seat]) -> list[str]:
+        """Return who is seen to be there, for a reader whose snapshot says who is inside.
+
+        Who left, or came back, before that snapshot and is not heard of here yet is left out.
+        """
+        mine = self._roster or {}
+        return [
+            member
+            for member in self._attendance.seen()
+            if (seat := mine[member]).horizon > head or roster.get(member) == seat
+        ]
+
+    def look_at(self, member: str) -> None:
+        """See anew whether it shows that a member is there."""
+        seat = (self._roster or {}).get(member)
+        shown = (
+            seat is not None
+            and not self._crowded
+            and member in self._attendance
+            and is_shown(hidden=self._around.is_hidden(member), entered=seat.entered)
+        )
+        self._attendance.show(member, shown=shown)
+        self._stir()
+
+    def tell(self, beat: int) -> int:
+        """Tell who came and who went; return how many were told."""
+        self._attendance.lapse(beat)
+        came, went = self._attendance.news()
+        self._stir()
+        if not came and not went:
+            return 0
+        self.signal(Presence(sphere=self._around.sphere, came=came, went=went))
+        return len(self._present) + len(self._waiting)
+
+    def may_type(self, member: str, now: int) -> bool:
+        """Say whether to tell the others now that a member types."""
+        return self.knows(member) and self._around.typists.may(member, now)
+
+    def signal(
+        self, signal: Signal, *, about: int | None = None, sender: str | None = None
+    ) -> None:
+        """Hand on what is true for a moment, after what was said before it."""
+        self.flush()
+        self._spread(signal, (*self._present, *self._waiting), about, sender)
+
+    def _spread(
+        self,
+        signal: Signal,
+        subscribers: Iterable[Subscriber],
+        about: int | None = None,
+        sender: str | None = None,
+    ) -> None:
+        roster = self._roster or {}
+        parcels: dict[Encoding, Parcel] = {}
+        for one in subscribers:
+            member, encoding = one.member.id, one.encoding
+            if member == sender or not may_be_signalled(roster, member, about):
+                continue
+            if signal.fleeting and one.congested:
+                continue
+            parcel = parcels.get(encoding)
+            if parcel is None:
+                parcel = parcels[encoding] = Parcel([encoding.encode(signal)], encoding.opcode)
+            one.send(parcel)
+
+    def _stir(self) -> None:
+        if self._attendance.restless:
+            self._around.stir()
+
+    def _forget(self, member: str) -> None:
+        """Know nothing more of a member who is out: with ``member_left``, everybody does so."""
+        self._around.typists.forget(member)
+        if self._attendance.forget(member):
+            # Whose snapshot is later than the departure does not hear of it.
+            gone = Presence(sphere=self._around.sphere, went=[member])
+            self._spread(gone, tuple(self._waiting))
+
+    def _count(self) -> None:
+        """Let nobody be seen where there are too many to be told."""
+        crowded = len(self._roster or {}) > self._around.crowd
+        if crowded is not self._crowded:
+            self._crowded = crowded
+            for member in self._attendance.everybody():
+                self.look_at(member)
+
     def _promote(self, coming: int = 0) -> None:
         """Make present whoever waited for what this node has now heard."""
         heard = max(self.head, coming - 1)
@@ -178,6 +302,7 @@ class Room:
             self._roster[event.member.member] = Seat(horizon=event.seq, entered=entered)
             self._latest = event.seq
             self.stale = True
+            self._count()
         elif isinstance(event, ThreadStarted):
             self._roster = {one: Seat(horizon=event.seq) for one in event.members}
             self._latest = event.seq
@@ -186,6 +311,8 @@ class Room:
             self.flush()
             self._roster.pop(event.member, None)
             self.stale = True
+            self._forget(event.member)
+            self._count()
 
     def _whisper(self, entry: Entry) -> None:
         """Hand on an event about earlier ones that not everybody may see: to each their own."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+import msgspec
 import structlog
 
 from server import errors
@@ -22,6 +23,7 @@ from server.channels import departures, directory, governance, profiles, reading
 from server.channels.hub import EVERY_SPHERE
 from server.channels.outcome import Outcome, Publication, Request
 from server.channels.posts import draft_of
+from server.channels.room import Reading
 from server.channels.writer import Result
 from server.domain.facts import Member
 from server.domain.pace import Pace
@@ -33,6 +35,7 @@ from server.protocol.close import Close
 from server.protocol.codec import COMMANDS, Encoding, stored_as
 from server.protocol.events import Notice
 from server.protocol.framing import Parcel
+from server.protocol.signals import Typing
 from server.protocol.views import SessionView
 from storage import sessions
 from storage.database import Transaction
@@ -123,6 +126,16 @@ class Connection(Speaker):
             self._session = None
 
     # -- what the hub and the sessions call
+
+    @property
+    def subscriptions(self) -> Iterable[str]:
+        """Return the timelines that this connection listens to."""
+        return self._heard
+
+    @property
+    def congested(self) -> bool:
+        """Say whether the reader is behind."""
+        return self.link.congested
 
     @property
     def raw_write(self) -> Callable[[bytes], object] | None:
@@ -282,7 +295,7 @@ class Connection(Speaker):
             raise errors.NotAuthenticated
         self.member = stored.member
         self._session = session = services.live.attach(stored, self, services.clock.now())
-        services.hub.greet(self)
+        services.hub.greet(self, hidden=stored.hidden)
         self._greeted()
         return replies.Welcome(
             id=command.id,
@@ -293,6 +306,7 @@ class Connection(Speaker):
             session_ends_at=session.ends_at,
             idle_limit_ms=stored.policy.idle_ms,
             now=services.clock.now(),
+            visible=not services.hub.is_hidden(stored.member.id),
         )
 
     async def on_list(self, command: commands.ListSpheres) -> replies.Reply:
@@ -354,10 +368,20 @@ class Connection(Speaker):
             found = await services.database.read(reading.snapshot, self._request(command))
             await self._announced(entered=found.entered)
             services.hub.check_reading(watch)
-            self._reply(found.reply)
-            self._flush()
+            self._hand_snapshot(watch, found)
             self._heard[heard] = command.sphere
-            services.hub.subscribe(watch, head=found.head, roster=found.roster)
+            services.hub.subscribe(
+                watch, head=found.head, roster=found.roster, attended=command.thread is None
+            )
+
+    def _hand_snapshot(self, watch: Reading, found: reading.Snapshot) -> None:
+        """Reply with what was read, and with who is there at this moment, as only the hub knows."""
+        reply = found.reply
+        if isinstance(reply, replies.Subscribed):
+            there = self._services.hub.there(watch, head=found.head, roster=found.roster)
+            reply = msgspec.structs.replace(reply, present=there)
+        self._reply(reply)
+        self._flush()
 
     async def on_leave(self, command: commands.Leave) -> replies.Reply | None:
         """Leave, on the one socket that need not be cut: its reply follows what is unsent."""
@@ -381,6 +405,24 @@ class Connection(Speaker):
         self._services.hub.unsubscribe(heard, self)
         del self._heard[heard]
         return replies.Done(id=command.id)
+
+    async def on_typing(self, command: commands.SayTyping) -> replies.Reply:
+        """Tell the others; what this connection does not listen to is not there, whatever it is.
+
+        The store is not asked: who is out listens no more, and of all other ids nothing is known.
+        """
+        heard = command.thread or command.sphere
+        if self._heard.get(heard) != command.sphere:
+            raise errors.NotFound
+        typing = Typing(sphere=command.sphere, thread=command.thread, member=self.member.id)
+        self._services.hub.type(heard, typing, self._services.clock.now())
+        return replies.Done(id=command.id)
+
+    async def on_directory(self, command: commands.SearchDirectory) -> replies.Reply:
+        """List members, with who of them is there at the moment of the answer."""
+        services = self._services
+        found = await services.database.read(directory.search, self._request(command))
+        return directory.seen(found, services.hub.is_seen)
 
     async def on_history(self, command: commands.GetHistory) -> None:
         """Reply with a page, unless the reader is out by the time that it was read.
@@ -488,6 +530,8 @@ _ANSWERS: Mapping[
     commands.GetHistory: Connection.on_history,
     commands.Leave: Connection.on_leave,
     commands.GetProfile: Connection.on_profile,
+    commands.SayTyping: Connection.on_typing,
+    commands.SearchDirectory: Connection.on_directory,
     commands.ListSessions: Connection.on_sessions,
     commands.EndSession: Connection.on_end_session,
     commands.SetPolicies: Connection.on_set_policies,

@@ -238,6 +238,25 @@ class RevokeConnector(Command, frozen=True, tag="revoke_connector"):
     sphere: SphereId | None = None
 
 
+class SayTyping(Command, frozen=True, tag="typing"):
+    """Tell the others that I am typing: in a sphere, or in a private ``thread`` of it.
+
+    This connection must be subscribed to it. It is told at most once in three seconds.
+    """
+
+    sphere: SphereId
+    thread: ThreadId | None = None
+
+
+class Appear(Command, frozen=True, tag="appear"):
+    """Let others see that I am there, or not: in the whole organisation, from now on.
+
+    Where I entered as a manager I am seen all the same.
+    """
+
+    visible: bool
+
+
 class Rename(Command, frozen=True, tag="rename"):
     """Take another name in this organisation; everybody who shares a sphere with me is told."""
 
@@ -491,6 +510,8 @@ AnyCommand = (
     | Enter
     | InstallConnector
     | RevokeConnector
+    | SayTyping
+    | Appear
     | Rename
     | Describe
     | GetMyProfile

@@ -261,6 +261,19 @@ class Preferred(Notice, frozen=True, tag="preferred"):
     default_thread: ThreadId | None
 
 
+class Appeared(Notice, frozen=True, tag="appeared"):
+    """I let others see that I am there, or not, by an act on one of my devices."""
+
+    visible: bool
+
+
 AnyNotice = (
-    SphereAdded | SphereForgotten | Invited | Asked | ThreadAdded | ThreadForgotten | Preferred
+    SphereAdded
+    | SphereForgotten
+    | Invited
+    | Asked
+    | ThreadAdded
+    | ThreadForgotten
+    | Preferred
+    | Appeared
 )

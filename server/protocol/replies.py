@@ -30,6 +30,7 @@ from server.protocol.views import (
     JoinRequest,
     JournalHead,
     JournalRecord,
+    ListedView,
     Membership,
     MemberView,
     OpenSphere,
@@ -83,6 +84,7 @@ class Welcome(Reply, frozen=True, tag="welcome"):
     session_ends_at: Milliseconds
     idle_limit_ms: Milliseconds
     now: Milliseconds
+    visible: bool  #: whether others may see that I am there
 
 
 class Spheres(Reply, frozen=True, tag="spheres"):
@@ -101,7 +103,8 @@ class Spheres(Reply, frozen=True, tag="spheres"):
 class Subscribed(Reply, frozen=True, tag="subscribed"):
     """The sphere as it is at ``sphere.head``; every later event follows.
 
-    ``purges`` come first: apply them before anything else.
+    ``purges`` come first: apply them before anything else. ``present`` are the members who are seen
+    to be there; nobody is, in a sphere of too many.
     """
 
     purges: list[Purge]
@@ -110,6 +113,7 @@ class Subscribed(Reply, frozen=True, tag="subscribed"):
     former: list[FormerMember]
     connectors: list[ConnectorView]
     journal: JournalHead
+    present: list[MemberId]
 
 
 class Done(Reply, frozen=True, tag="done"):
@@ -178,7 +182,7 @@ class Profile(Reply, frozen=True, tag="profile"):
 class Directory(Reply, frozen=True, tag="directory"):
     """A page of the directory; ``more`` says that it goes on."""
 
-    members: list[ProfileView]
+    members: list[ListedView]
     more: bool
 
 

@@ -130,6 +130,12 @@ class ProfileView(View, frozen=True):
     fields: list[FieldView]
 
 
+class ListedView(ProfileView, frozen=True):
+    """A member as the directory lists them."""
+
+    present: bool  #: connected now, and willing to be seen
+
+
 class OwnField(View, frozen=True):
     """Something that I say of myself; in a ``sphere``, or in general when it is null."""
 

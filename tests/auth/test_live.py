@@ -36,6 +36,7 @@ def stored(
         member=Member(id="m", organisation=organisation, name="Ana", role=MemberRole.MEMBER),
         organisation_name="The demo",
         disabled=disabled,
+        hidden=False,
         created_at=created_at,
         seen_at=seen_at,
         policy=policy,

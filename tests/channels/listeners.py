@@ -14,7 +14,7 @@ from typing import Any
 import msgpack
 import msgspec
 
-from server.channels.hub import Hub
+from server.channels.hub import Hub, HubLimits
 from server.channels.outcome import Publication
 from server.domain.facts import Member, Seat
 from server.protocol import codec
@@ -55,6 +55,23 @@ class Turns:
             act()
 
 
+class Later:
+    """The loop's ``call_later``; what it was given runs when the test lets the time pass."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[float, Callable[[], None]]] = []
+
+    def __call__(self, delay: float, act: Callable[[], None]) -> None:
+        """Keep ``act`` until its time has come."""
+        self.waiting.append((delay, act))
+
+    def come(self) -> None:
+        """Let the time come for everything that waits."""
+        waiting, self.waiting = self.waiting, []
+        for _, act in waiting:
+            act()
+
+
 class CountingEncoding(Encoding):
     """JSON that counts how often it encodes each event."""
 
@@ -79,6 +96,8 @@ class Ear:
         self.blobs: list[bytes] = []  #: one a write
         self.told: list[Notice] = []
         self.forgotten: list[str] = []
+        self.subscriptions: dict[str, None] = {}
+        self.found: list[str] = []  #: who was there when it subscribed last
         self.on_notice: Callable[[], None] | None = None
 
     @property
@@ -100,6 +119,7 @@ class Ear:
     def forget(self, sphere: str) -> None:
         """Note that a sphere is gone."""
         self.forgotten.append(sphere)
+        self.subscriptions.pop(sphere, None)
 
     def _write(self, blob: bytes) -> None:
         assert not self.congested, "a congested reader is not written to directly"
@@ -117,7 +137,15 @@ class Ear:
 
     def heard(self, sphere: str = SPHERE) -> list[int]:
         """Return the seqs of a sphere that were handed over, in order."""
-        return [event["seq"] for event in self.events if event["sphere"] == sphere]
+        return [event["seq"] for event in self.timeline(sphere)]
+
+    def timeline(self, sphere: str = SPHERE) -> list[dict[str, Any]]:
+        """Return the events of a sphere that were handed over, in order."""
+        return [event for event in self.events if event["sphere"] == sphere and "seq" in event]
+
+    def signals(self, sphere: str = SPHERE) -> list[dict[str, Any]]:
+        """Return the signals of a sphere that were handed over, in order."""
+        return [event for event in self.events if event["sphere"] == sphere and "seq" not in event]
 
 
 class Plug:
@@ -181,9 +209,10 @@ def said(*entries: Entry) -> Publication:
 class Node:
     """A hub with a loop of its own, and what was subscribed to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **limits: Any) -> None:
         self.turns = Turns()
-        self.hub = Hub(self.turns)
+        self.later = Later()
+        self.hub = Hub(self.turns, call_later=self.later, limits=HubLimits(**limits))
         self._greeted: set[Ear] = set()
 
     def publish(self, *publications: Publication) -> None:
@@ -199,21 +228,40 @@ class Node:
         roster: dict[str, Seat] | None = None,
         head: int = 0,
         sphere: str = SPHERE,
+        hidden: bool = False,
+        attended: bool = True,
     ) -> Ear:
         """Greet, and subscribe from ``head``; by default the three are inside from the start."""
         if ear not in self._greeted:
             self._greeted.add(ear)
-            self.hub.greet(ear)
+            self.hub.greet(ear, hidden=hidden)
         with self.hub.subscribing(sphere, ear) as watch:
             self.hub.check_reading(watch)
-            self.hub.subscribe(watch, head=head, roster=roster or everybody())
+            roster = roster or everybody()
+            ear.found = self.hub.there(watch, head=head, roster=roster)
+            ear.subscriptions[sphere] = None
+            self.hub.subscribe(watch, head=head, roster=roster, attended=attended)
         return ear
+
+    def hang_up(self, ear: Ear) -> None:
+        """Close a connection."""
+        self._greeted.discard(ear)
+        self.hub.dismiss(ear, iter(tuple(ear.subscriptions)))
+        ear.subscriptions.clear()
+
+    def beat(self, times: int = 1) -> None:
+        """Let what is told once in a while be told."""
+        for _ in range(times):
+            self.later.come()
+            while self.turns.waiting:
+                self.turns.take()
 
     @property
     def holds(self) -> int:
         """Return how much the hub remembers of anybody."""
         hub = self.hub
-        return len(hub._rooms) + len(hub._readings) + len(hub._listeners) + len(hub._bots)
+        held = len(hub._rooms) + len(hub._readings) + len(hub._listeners) + len(hub._bots)
+        return held + len(hub._beats.restless) + len(hub._appearances)
 
 
 def everybody() -> dict[str, Seat]:

@@ -53,6 +53,7 @@ class Node:
             member=ANA,
             organisation_name="Acme",
             disabled=False,
+            hidden=False,
             created_at=NOW - HOUR,
             seen_at=NOW,
             policy=SessionPolicy(),

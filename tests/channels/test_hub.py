@@ -156,7 +156,7 @@ def test_a_reader_changes_between_the_short_cut_and_the_outbox_without_losing_a_
 
 def test_events_that_come_during_the_read_follow_the_snapshot(node: Node) -> None:
     ana = Ear(ANA)
-    node.hub.greet(ana)
+    node.hub.greet(ana, hidden=False)
     with node.hub.subscribing(SPHERE, ana) as watch:
         node.publish(said(posted(4)), said(posted(5)))
 
@@ -177,7 +177,7 @@ def test_what_the_snapshot_held_already_is_not_said_again(node: Node) -> None:
 
 def test_a_reader_who_left_while_the_store_was_read_gets_nothing(node: Node) -> None:
     ana = Ear(ANA)
-    node.hub.greet(ana)
+    node.hub.greet(ana, hidden=False)
     with node.hub.subscribing(SPHERE, ana) as watch:
         node.publish(departure(4, ANA))
 
@@ -298,7 +298,7 @@ def test_the_wall_of_the_roster_holds_for_a_manager_too(node: Node) -> None:
 
 
 def test_nobody_hears_who_is_not_on_the_roster_whatever_they_subscribed_to(node: Node) -> None:
-    node.hub.greet(ana := Ear(ANA))
+    node.hub.greet(ana := Ear(ANA), hidden=False)
     with node.hub.subscribing(SPHERE, ana) as watch:
         node.hub.subscribe(watch, head=1, roster={BOB.id: Seat(horizon=1)})
 
@@ -371,7 +371,7 @@ def test_a_connection_that_is_dismissed_by_its_own_write_harms_nobody(node: Node
 def test_a_notice_reaches_every_device_of_its_member_and_no_other(node: Node) -> None:
     phone, laptop, bob = Ear(ANA), Ear(ANA), Ear(BOB)
     for ear in (phone, laptop, bob):
-        node.hub.greet(ear)
+        node.hub.greet(ear, hidden=False)
     notice = SphereForgotten(sphere=SPHERE)
 
     node.hub.deliver(Publication(notices=((ANA.id, notice), (CAROL.id, notice))))
@@ -383,7 +383,7 @@ def test_a_managers_devices_hear_of_the_entry_after_every_member_did(node: Node)
     boss = member("max", MemberRole.MANAGER)
     members = [node.listen(Ear(who, hot=hot)) for who in (ANA, BOB) for hot in (True, False)]
     manager = Ear(boss)
-    node.hub.greet(manager)
+    node.hub.greet(manager, hidden=False)
     heard_before: list[list[int]] = []
     manager.on_notice = lambda: heard_before.extend(ear.heard() for ear in members)
     shown = MemberView(member=boss.id, name="Max", role=SphereRole.ADMINISTRATOR, entered=True)
@@ -402,7 +402,7 @@ def test_a_sphere_that_hides_is_forgotten_by_those_who_could_see_it(node: Node) 
     manager = Ear(member("max", MemberRole.MANAGER))
     foreigner = Ear(member("eve", of="p" * 26))
     for ear in (outsider, insider, visitor, manager, foreigner):
-        node.hub.greet(ear)
+        node.hub.greet(ear, hidden=False)
     hidden = Hidden(
         organisation=ANA.organisation, sphere=SPHERE, inside=frozenset({ANA.id, BOB.id})
     )

@@ -110,7 +110,7 @@ def test_who_left_a_thread_hears_nothing_more_of_it_by_the_event_alone() -> None
 def test_a_page_of_a_thread_is_read_again_when_something_of_it_was_erased_and_no_other() -> None:
     node = Node()
     ear = Ear(ANA)
-    node.hub.greet(ear)
+    node.hub.greet(ear, hidden=False)
     with node.hub.reading(THREAD, ear) as mine, node.hub.reading(SPHERE, ear) as whole:
         node.publish(said(parted(2)))
 

@@ -15,7 +15,7 @@ from server.http.admission import Accept, Accepted
 from server.http.bring import Brought
 from server.http.own import CloseAccount, Closed
 from server.http.second_factor import Confirmed, Drawn, Factor
-from server.protocol import commands, connector, events, reader, replies, scalars
+from server.protocol import commands, connector, events, reader, replies, scalars, signals
 from server.protocol.close import Close
 from server.protocol.codec import COMMANDS, CONNECTOR_COMMANDS, JSON, MSGPACK, READER_COMMANDS
 from server.settings import Settings
@@ -27,7 +27,9 @@ from tools.shapes import tag_of
 PROSE, _, REFERENCE = protocol().partition(MARKER)
 EXAMPLES = [block for block in blocks(PROSE) if block.language == "json"]
 
-_server = msgspec.json.Decoder(replies.AnyReply | events.AnyTimelineEvent | events.AnyNotice)
+_server = msgspec.json.Decoder(
+    replies.AnyReply | events.AnyTimelineEvent | events.AnyNotice | signals.AnySignal
+)
 _event = msgspec.json.Decoder(events.AnyTimelineEvent)
 _bot = msgspec.json.Decoder(connector.Accepted | replies.Error)
 _reader = msgspec.json.Decoder(reader.AnyReaderReply | reader.AnyReaderEvent | replies.Error)
@@ -84,6 +86,7 @@ def every_tag() -> list[str]:
         replies.AnyReply,
         events.AnyTimelineEvent,
         events.AnyNotice,
+        signals.AnySignal,
         connector.AnyConnectorCommand,
         reader.AnyReaderCommand,
         reader.AnyReaderReply,

@@ -61,7 +61,7 @@ FIELDS: Final[Mapping[str, dict[str, Any]]] = {
 }
 
 #: Commands that name a sphere and are no row: what they answer is the connection's own affair.
-OF_THE_CONNECTION: Final = {"unsubscribe"}
+OF_THE_CONNECTION: Final = {"unsubscribe", "typing"}
 
 Act = Callable[[Transaction, Request[Any]], object]
 

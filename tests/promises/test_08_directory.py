@@ -113,7 +113,7 @@ async def test_it_shows_no_address_and_says_nothing_of_spheres(house: House) -> 
     async with await house.person(ana) as asking:
         listed = await asking.call("directory")
 
-    assert set(listed["members"][0]) == {"member", "name", "fields"}
+    assert set(listed["members"][0]) == {"member", "name", "fields", "present"}
     for secret in (bob.address, bob.account, sphere, "Heron"):
         assert secret not in str(listed)
 

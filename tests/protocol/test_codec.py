@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server import errors
-from server.protocol import codec, commands, events, replies, views
+from server.protocol import codec, commands, events, replies, signals, views
 from server.protocol.codec import COMMANDS, CONNECTOR_COMMANDS, JSON, MSGPACK, Decoder, Encoding
 from server.protocol.commands import AnyCommand
 from server.protocol.connector import Accepted, AnyConnectorCommand
 from server.protocol.events import AnyNotice, AnyTimelineEvent
 from server.protocol.framing import BINARY, TEXT
 from server.protocol.replies import AnyReply
+from server.protocol.signals import AnySignal
 from tests.protocol.shapes import structs_of, values_of
 
 ENCODINGS = [MSGPACK, JSON]
@@ -24,6 +25,7 @@ COMMAND_KINDS = structs_of(AnyCommand)
 BOT_KINDS = structs_of(AnyConnectorCommand)
 EVENT_KINDS = structs_of(AnyTimelineEvent)
 NOTICE_KINDS = structs_of(AnyNotice)
+SIGNAL_KINDS = structs_of(AnySignal)
 REPLY_KINDS = [kind for kind in structs_of(AnyReply) if kind is not replies.Page]
 
 SPHERE = "a" * 26
@@ -62,7 +64,9 @@ def test_a_command_comes_through_as_it_was_sent(kind: Any, encoding: Encoding) -
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("kind", [*BOT_KINDS, Accepted, *REPLY_KINDS, *EVENT_KINDS, *NOTICE_KINDS])
+@pytest.mark.parametrize(
+    "kind", [*BOT_KINDS, Accepted, *REPLY_KINDS, *EVENT_KINDS, *NOTICE_KINDS, *SIGNAL_KINDS]
+)
 def test_what_the_server_says_comes_through_as_it_was_said(kind: Any, encoding: Encoding) -> None:
     @given(values_of(kind))
     def comes_through(message: Any) -> None:
@@ -309,7 +313,7 @@ def test_the_encodings_name_their_subprotocols_and_frames() -> None:
 
 
 def test_nothing_that_the_server_says_of_people_has_room_for_an_address() -> None:
-    said = [*REPLY_KINDS, *EVENT_KINDS, *NOTICE_KINDS, Accepted]
+    said = [*REPLY_KINDS, *EVENT_KINDS, *NOTICE_KINDS, *SIGNAL_KINDS, Accepted]
     shown = [kind for kind in vars(views).values() if isinstance(kind, type)]
 
     fields = {name for kind in [*said, *shown] for name in getattr(kind, "__struct_fields__", ())}
@@ -323,6 +327,7 @@ def test_the_unions_list_every_struct_of_their_modules() -> None:
         (commands, commands.Command, AnyCommand),
         (events, events.TimelineEvent, AnyTimelineEvent),
         (events, events.Notice, AnyNotice),
+        (signals, signals.Signal, AnySignal),
         (replies, replies.Reply, AnyReply),
     ):
         defined = {
@@ -335,7 +340,11 @@ def test_the_unions_list_every_struct_of_their_modules() -> None:
 
 
 def test_a_type_means_one_thing_in_each_direction() -> None:
-    for kinds in (COMMAND_KINDS, BOT_KINDS, [*REPLY_KINDS, *EVENT_KINDS, *NOTICE_KINDS]):
+    for kinds in (
+        COMMAND_KINDS,
+        BOT_KINDS,
+        [*REPLY_KINDS, *EVENT_KINDS, *NOTICE_KINDS, *SIGNAL_KINDS],
+    ):
         tags = [kind.__struct_config__.tag for kind in kinds]
 
         assert len(tags) == len(set(tags))

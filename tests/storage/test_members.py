@@ -78,6 +78,25 @@ def test_shutting_a_member_out_ends_their_sessions_and_nobody_elses(tenants: Ten
     assert not tenants.session(ana, "d", now=BIRTH + 1).disabled
 
 
+def test_a_wish_not_to_be_seen_is_kept_and_known_at_the_next_handshake(tenants: Tenants) -> None:
+    ana = tenants.member(tenants.organisation(), tenants.account())
+    sessions.begin(tenants.tx, digest=b"a" * 32, member_id=ana.id, now=BIRTH)
+
+    news = [
+        members.set_hidden(tenants.tx, member_id=ana.id, hidden=hidden)
+        for hidden in (False, True, True, False)
+    ]
+    seen = []
+    for hidden in (True, False):
+        members.set_hidden(tenants.tx, member_id=ana.id, hidden=hidden)
+        stored = sessions.by_digest(tenants.tx, b"a" * 32)
+        seen.append(stored is not None and stored.hidden)
+
+    assert news == [False, True, False, True]
+    assert seen == [True, False]
+    assert not members.set_hidden(tenants.tx, member_id="nobody", hidden=True)
+
+
 def test_nobody_can_be_changed(tenants: Tenants) -> None:
     with pytest.raises(errors.NotFound):
         members.set_role(tenants.tx, member_id="nobody", role=MemberRole.MANAGER)

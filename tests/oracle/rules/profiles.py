@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tests.oracle.landed import landed
 from tests.oracle.model.people import Connection, Frame, Member
 from tests.oracle.model.world import Refusal, World
 from tests.oracle.rules.vocabulary import Act, Answer, Command, Deed, Draw, Propose, Step, fields
-from tests.oracle.unknown import Unordered
+from tests.oracle.unknown import Anything, Unordered
 
 FIELDS = ("title", "pronouns", "contact", "about")
 RENAME_EVERY_MS = 60_000
@@ -81,8 +82,9 @@ def directory(world: World, me: Connection, asked: Frame) -> Frame:
     """List the members by name, where the organisation keeps a directory."""
     _check_directory(me.member)
     search = asked.get("search", "").casefold()
+    there = {"present": Anything(bool)} if landed("typing") else {}
     found = [
-        _entry(one)
+        _entry(one) | there
         for one in world.members
         if one.organisation is me.member.organisation
         and _is_listed(one)
