@@ -2,7 +2,7 @@
 
 A place on a timeline would count what readers may not see, and a member's id would let them ask
 after the member, or follow them from sphere to sphere. So a message's place travels encrypted, and
-an author's id as a keyed digest, each under a key of the sphere alone (docs/adr/0013). Both are the
+an author's id as a keyed digest, each under a key of the sphere alone (docs/adr/0014). Both are the
 same every time, so that a reader who comes back knows them again; neither is stored.
 
 Invariant: without the keyring's key nothing tells which of two messages came first, how far apart

@@ -117,9 +117,7 @@ def depart(tx: Transaction, sphere: Sphere, stay: Stay, how: Parting, now: int) 
     if heir is not None:
         entries += (_succeed(tx, sphere, heir, now),)
     if last:
-        revoked += [view.connector for view in connectors.of_sphere(tx, sphere.id)]
-        threads.dissolve_all(tx, sphere.id)
-        spheres.dissolve(tx, sphere.id)
+        revoked += _dissolve(tx, sphere)
         entries, erased, saved = (), erased + saved, 0
     forget: Notice = SphereForgotten(sphere=sphere.id)
     return Departure(
@@ -140,6 +138,14 @@ def depart(tx: Transaction, sphere: Sphere, stay: Stay, how: Parting, now: int) 
             dissolved=(sphere.id,) if last else (),
         ),
     )
+
+
+def _dissolve(tx: Transaction, sphere: Sphere) -> list[str]:
+    """Erase a sphere that nobody is inside any more; return the connectors that die with it."""
+    died = [view.connector for view in connectors.of_sphere(tx, sphere.id)]
+    threads.dissolve_all(tx, sphere.id)
+    spheres.dissolve(tx, sphere.id)
+    return died
 
 
 def _vanished(sphere: Sphere, leaver: str, invited: list[str]) -> tuple[Hidden, ...]:

@@ -2,7 +2,7 @@
 
 Nothing here has a field that could carry more than the messages that readers may see: no ``seq``,
 whose gaps would count what they may not, and no id of a member, by which the inside could be asked
-(docs/adr/0013). A reader writes nothing and is nobody: there is no token.
+(docs/adr/0014). A reader writes nothing and is nobody: there is no token.
 """
 
 from __future__ import annotations

@@ -455,7 +455,9 @@ FIELDS: dict[str, Frame] = {
 
 def _ask(kind: str, all_: Cast, place: dict[str, str]) -> Frame:
     fields = dict(FIELDS.get(kind, {}))
-    if kind in {"remove", "appoint", "profile"}:
+    if kind == "uninvite":
+        fields["address"] = "nobody@nowhere.example"
+    if kind in {"remove", "appoint", "profile", "refuse"}:
         fields["member"] = all_.bob.me
     if kind == "converse":
         fields["members"] = [all_.bob.me]

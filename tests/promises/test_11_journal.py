@@ -1,4 +1,4 @@
-"""Promises 5 and 11: who came, went and changed what is in a chain that shows tampering."""
+"""Promise 11: who came, went and changed what is in a chain that shows tampering."""
 
 from __future__ import annotations
 

@@ -66,10 +66,10 @@ def _text(info: shape.StrType) -> st.SearchStrategy[str]:
         )
     if info.pattern == ID_PATTERN:
         return st.integers(0, 32**26 - 1).map(_identifier)
-    alphabet = st.sampled_from(
-        "".join(filter(re.compile(info.pattern).search, map(chr, range(128))))
-    )
-    return st.text(alphabet, min_size=info.min_length or 1, max_size=info.max_length)
+    if alphabet := "".join(filter(re.compile(info.pattern).search, map(chr, range(128)))):
+        most = info.max_length
+        return st.text(st.sampled_from(alphabet), min_size=info.min_length or 1, max_size=most)
+    return st.from_regex(info.pattern)
 
 
 def _identifier(number: int) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -36,8 +37,19 @@ def _library(encoding: Encoding) -> Any:
 
 
 def _plain(encoding: Encoding, payload: bytes) -> Any:
-    """Read a payload with a library that is none of ours."""
-    return json.loads(payload) if encoding is JSON else msgpack.unpackb(payload)
+    """Read a payload with a library that is none of ours; bytes as JSON carries them."""
+    return json.loads(payload) if encoding is JSON else _in_base64(msgpack.unpackb(payload))
+
+
+def _in_base64(value: Any) -> Any:
+    match value:
+        case bytes():
+            return base64.b64encode(value).decode()
+        case dict():
+            return {key: _in_base64(one) for key, one in value.items()}
+        case list():
+            return [_in_base64(one) for one in value]
+    return value
 
 
 def _written(encoding: Encoding, value: Any) -> bytes:

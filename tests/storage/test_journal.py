@@ -27,6 +27,9 @@ UNRECORDED = {
     "erased",
     "member_renamed",
     "message_posted",
+    # A private thread has no journal: there is nobody to show it to who was not told.
+    "private_posted",
+    "thread_started",
 }
 
 
