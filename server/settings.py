@@ -144,6 +144,13 @@ class Settings(BaseSettings):
         100, "Steady commands per second of one connection: ten times a fast typist's client."
     )
     commands_burst: int = _bound(200, "Commands at once of one connection: a client that resumes.")
+    rewrites_per_second: float = _bound(
+        2, "Steady edits and deletions per second of one connection: each empties a journal."
+    )
+    rewrites_burst: int = _bound(
+        50,
+        "Edits and deletions at once of one connection: somebody who takes an hour's words back.",
+    )
     posts_per_second: float = _bound(
         2_000, "Steady posts per second of one connection: people are slower, bridges are not."
     )
@@ -215,6 +222,9 @@ class Settings(BaseSettings):
         10,
         "Times a second that the listeners of one timeline are told that somebody types: more"
         " names than anybody reads, however many type at once.",
+    )
+    reactions_per_message_max: int = _bound(
+        20, "Reactions of one member to one message: a row of them on a phone's screen."
     )
 
     argon2_memory_kib: int = _bound(

@@ -1,8 +1,8 @@
 """Departures: what somebody wrote in a sphere, erased or anonymised.
 
-Touches events and dooms keys; ``domain.departure`` decided. The place of an erased event stays, so
-that ``seq`` has no gap, and says nothing but that. Invariant: after ``erase`` no column of the
-events concerned holds a word, a receipt, an alias or the id of that author.
+Touches events and dooms keys; ``domain.departure`` decided. With a message goes what others hung on
+it. Invariant: after ``erase`` no column of the events concerned holds a word, a receipt, an alias
+or the id of that author.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from server.domain.facts import Fact, Sphere
 from server.domain.visibility import Stamp
 from server.protocol import codec
 from server.protocol.events import MessagePosted, PrivatePosted
-from storage import sealing, timeline
+from storage import messages, sealing, timeline
 from storage.database import Transaction
 from storage.identifiers import new_id
+from storage.places import PLACE, blank, written
 from storage.schema import event
 from storage.timeline import About, Kind
-
-_PLACE = event.c.sphere == bindparam("of_sphere"), event.c.seq == bindparam("of_seq")
 
 
 class Trace(Fact, frozen=True):
@@ -35,7 +34,8 @@ class Trace(Fact, frozen=True):
 def erase(tx: Transaction, of: Sphere, author: str) -> int:
     """Erase all that ``author`` wrote in a sphere; return how many messages that was."""
     rows = _written_by(tx, of.id, author)
-    _blank(tx, of, rows)
+    _blank_all(tx, of, rows)
+    timeline.drop_purges(tx, of.id, author)
     sealing.retire(tx, of.id, author)
     return _messages(rows)
 
@@ -46,7 +46,8 @@ def erase_bequeathed(tx: Transaction, of: Sphere, author: str, *, below: int | N
     Return what clients must forget, by the author that they know.
     """
     rows = [row for row in _written_by(tx, of.id, author) if below is None or row.seq < below]
-    _blank(tx, of, rows)
+    _blank_all(tx, of, rows)
+    timeline.drop_purges(tx, of.id, author, below=below)
     sealing.retire(tx, of.id, author, past_only=below is not None)
     traces: dict[str, About] = {}
     for row in rows:
@@ -71,17 +72,18 @@ def bears_name(tx: Transaction, sphere_id: str, author: str) -> bool:
 def anonymise(tx: Transaction, of: Sphere, author: str) -> int:
     """Put an alias in the place of ``author``; return how many messages are kept.
 
-    What is not a message (their arrival, which holds their name) is erased. What bears the alias of
-    an earlier stay keeps it.
+    What is not a message is erased: their arrival, which holds their name, their edits (messages
+    say by now what these said), their reactions. What bears the alias of an earlier stay keeps it.
     """
     rows = _written_by(tx, of.id, author)
-    _blank(tx, of, [row for row in rows if row.kind != Kind.MESSAGE])
+    blank(tx, of, [row for row in rows if row.kind != Kind.MESSAGE])
+    timeline.drop_purges(tx, of.id, author)
     alias = new_id()
     for row in rows:
         if row.kind == Kind.MESSAGE and row.alias is None:
             signed = _signed(tx, of.id, row, alias)
             tx.execute(
-                update(event).where(*_PLACE).values(content=bindparam("signed"), alias=alias),
+                update(event).where(*PLACE).values(content=bindparam("signed"), alias=alias),
                 {"of_sphere": of.id, "of_seq": row.seq, "signed": signed},
             )
     sealing.lay_by(tx, of.id, author)
@@ -91,40 +93,22 @@ def anonymise(tx: Transaction, of: Sphere, author: str) -> int:
 def _written_by(tx: Transaction, sphere_id: str, author: str) -> list[Row[Any]]:
     return list(
         tx.execute(
-            select(
-                event.c.seq,
-                event.c.at,
-                event.c.alias,
-                event.c.kind,
-                event.c.stamp,
-                event.c.content,
-            )
+            written()
             .where(event.c.sphere == sphere_id, event.c.author == author)
             .order_by(event.c.seq)
         )
     )
 
 
+def _blank_all(tx: Transaction, of: Sphere, rows: list[Row[Any]]) -> None:
+    """Leave nothing of these events, nor of what hangs on those that are messages."""
+    gone = [row.seq for row in rows if row.kind == Kind.MESSAGE]
+    blank(tx, of, messages.hanging(tx, of.id, gone))
+    blank(tx, of, rows)
+
+
 def _messages(rows: list[Row[Any]]) -> int:
     return sum(row.kind == Kind.MESSAGE for row in rows)
-
-
-def _blank(tx: Transaction, of: Sphere, rows: list[Row[Any]]) -> None:
-    if not rows:
-        return
-    tx.execute(
-        update(event)
-        .where(*_PLACE)
-        .values(author=None, alias=None, receipt=None, kind=Kind.NEWS, content=bindparam("blank")),
-        [
-            {
-                "of_sphere": of.id,
-                "of_seq": row.seq,
-                "blank": codec.store(timeline.erased(of, row.seq, row.at)),
-            }
-            for row in rows
-        ],
-    )
 
 
 def _signed(tx: Transaction, sphere_id: str, row: Row[Any], alias: str) -> bytes:
@@ -134,5 +118,6 @@ def _signed(tx: Transaction, sphere_id: str, row: Row[Any], alias: str) -> bytes
         return sealed  # its key is gone: nobody reads it any more
     message = codec.restore(words)
     assert isinstance(message, MessagePosted | PrivatePosted)
-    signed = msgspec.structs.replace(message, author=alias)
+    others = tuple(member for member in message.mentions if member != message.author)
+    signed = msgspec.structs.replace(message, author=alias, mentions=others)
     return sealing.reseal(tx, sphere_id, row.seq, row.content, codec.store(signed))

@@ -12,7 +12,7 @@ from sqlalchemy import select, union
 
 from server.domain.facts import Fact
 from server.protocol import codec
-from server.protocol.events import MessagePosted, PrivatePosted
+from server.protocol.events import MessagePosted, PrivatePosted, ReactionAdded
 from storage import timeline
 from storage.database import Transaction
 from storage.schema import (
@@ -55,6 +55,7 @@ class Place(Own, frozen=True):
     name: str | None  #: only while inside
     role: str | None
     bequest: str | None
+    read: int | None  #: how far one read; only while inside
 
 
 class Conversation(Own, frozen=True):
@@ -65,12 +66,24 @@ class Conversation(Own, frozen=True):
 
 
 class Message(Own, frozen=True):
-    """Something that one wrote."""
+    """Something that one wrote; when it was edited, as it says by now."""
 
     sphere: str
     seq: int
     at: int
     body: str
+    edited_at: int | None
+
+
+class Reaction(Own, frozen=True):
+    """What one reacted to a message: its place says nothing of what that message holds."""
+
+    sphere: str
+    thread: str | None
+    seq: int
+    at: int
+    message: int
+    reaction: str
 
 
 class PrivateMessage(Own, frozen=True):
@@ -82,6 +95,10 @@ class PrivateMessage(Own, frozen=True):
     at: int
     scheme: str
     sealed: bytes
+    edited_at: int | None
+
+
+Said = Message | PrivateMessage | Reaction
 
 
 class Bot(Own, frozen=True):
@@ -123,7 +140,7 @@ def places(tx: Transaction, member_id: str) -> list[Place]:
         select(bequest.c.sphere).where(bequest.c.member == member_id),
     ).subquery()
     rows = tx.execute(
-        select(ids.c.sphere, sphere.c.name, stay.c.role, bequest.c.form)
+        select(ids.c.sphere, sphere.c.name, stay.c.role, stay.c.read_seq, bequest.c.form)
         .join(sphere, sphere.c.id == ids.c.sphere)
         .outerjoin(stay, (stay.c.sphere == ids.c.sphere) & (stay.c.member == member_id))
         .outerjoin(bequest, (bequest.c.sphere == ids.c.sphere) & (bequest.c.member == member_id))
@@ -136,6 +153,7 @@ def places(tx: Transaction, member_id: str) -> list[Place]:
             name=row.name if row.role else None,
             role=row.role,
             bequest=row.form,
+            read=row.read_seq,
         )
         for row in rows
     ]
@@ -176,40 +194,55 @@ def asked(tx: Transaction, member_id: str) -> list[Request]:
     return [Request(sphere=row.sphere, asked_at=row.created_at) for row in rows]
 
 
-def messages(
+def said(
     tx: Transaction, sphere_id: str, member_id: str, *, after: int, limit: int
-) -> tuple[list[Message | PrivateMessage], int | None]:
+) -> tuple[list[Said], int | None]:
     """Return a page of what they wrote on a timeline, and the seq to go on after, if it goes on."""
     rows = tx.execute(
         select(event.c.seq, event.c.content)
         .where(
             event.c.sphere == sphere_id,
             event.c.author == member_id,
-            event.c.kind == Kind.MESSAGE,
+            event.c.kind.in_((Kind.MESSAGE, Kind.REACTION)),
             event.c.seq > after,
         )
         .order_by(event.c.seq)
         .limit(limit)
     ).all()
-    found = [_message(tx, sphere_id, row) for row in rows]
+    found = [_said(tx, sphere_id, row) for row in rows]
     more = rows[-1].seq if len(rows) == limit else None
     return [one for one in found if one is not None], more
 
 
-def _message(tx: Transaction, sphere_id: str, row: Any) -> Message | PrivateMessage | None:
-    """Return a message, or None when its key is destroyed."""
-    words = timeline.read(tx, sphere_id, row.seq, row.content)
-    if words is None:
-        return None
-    said = codec.restore(words)
-    if isinstance(said, PrivatePosted):
-        return PrivateMessage(
-            sphere=said.sphere,
-            thread=said.timeline,
-            seq=said.seq,
-            at=said.at,
-            scheme=said.scheme,
-            sealed=said.sealed,
+def _said(tx: Transaction, timeline_id: str, row: Any) -> Said | None:
+    """Return a message or a reaction; None of one taken back, or whose key is destroyed."""
+    words = timeline.read(tx, timeline_id, row.seq, row.content)
+    made = None if words is None else codec.restore(words)
+    if isinstance(made, ReactionAdded):
+        return Reaction(
+            sphere=made.sphere,
+            thread=made.thread,
+            seq=made.seq,
+            at=made.at,
+            message=made.message,
+            reaction=made.reaction,
         )
-    assert isinstance(said, MessagePosted)
-    return Message(sphere=sphere_id, seq=said.seq, at=said.at, body=said.body)
+    if isinstance(made, PrivatePosted):
+        return PrivateMessage(
+            sphere=made.sphere,
+            thread=made.timeline,
+            seq=made.seq,
+            at=made.at,
+            scheme=made.scheme,
+            sealed=made.sealed,
+            edited_at=made.edited_at,
+        )
+    if isinstance(made, MessagePosted):
+        return Message(
+            sphere=made.sphere,
+            seq=made.seq,
+            at=made.at,
+            body=made.body,
+            edited_at=made.edited_at,
+        )
+    return None

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from server.domain.facts import Member, Sphere, Standing, Stay
+from server.domain.facts import Member, Message, Sphere, Standing, Stay
 from server.protocol.scalars import Audience, History, MemberRole, SphereRole
 from storage import sealing, timeline
 from storage.connectors import Connector
@@ -62,6 +62,18 @@ FROM json_each(?) AS wanted
 JOIN event AS e ON e.sphere = json_extract(wanted.value, '$[0]')
                AND e.author = json_extract(wanted.value, '$[1]')
                AND e.receipt = json_extract(wanted.value, '$[2]')
+"""
+_TARGETS = """
+SELECT e.sphere, e.seq, e.stamp, coalesce(e.alias, e.author)
+FROM json_each(?) AS wanted
+JOIN event AS e ON e.sphere = json_extract(wanted.value, '$[0]')
+               AND e.seq = json_extract(wanted.value, '$[1]') AND e.kind = 1
+"""
+_PRESENT = """
+SELECT t.sphere, t.member
+FROM json_each(?) AS wanted
+JOIN stay AS t ON t.sphere = json_extract(wanted.value, '$[0]')
+              AND t.member = json_extract(wanted.value, '$[1]')
 """
 _INSERT = """
 INSERT INTO event (sphere, seq, at, author, receipt, stamp, kind, concerns, concerns_stamp, content)
@@ -161,6 +173,18 @@ def receipts(
         )
         for row in rows
     }
+
+
+def targets(tx: Transaction, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], Message]:
+    """Return those of these (sphere, seq) that are messages, and there."""
+    rows = _raw(tx).execute(_TARGETS, (_json.encode(list(wanted)).decode(),)).fetchall()
+    return {(row[0], row[1]): Message(seq=row[1], stamp=row[2], author=row[3]) for row in rows}
+
+
+def present(tx: Transaction, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of these (sphere, member) who are inside."""
+    rows = _raw(tx).execute(_PRESENT, (_json.encode(list(wanted)).decode(),)).fetchall()
+    return {(row[0], row[1]) for row in rows}
 
 
 def insert(

@@ -128,7 +128,7 @@ def of_member(tx: Transaction, member_id: str) -> list[tuple[Sphere, Stay]]:
     """Return the spheres that a member is inside, by name."""
     rows = tx.execute(
         select(*SPHERE, stay.c.role.label("stay_role"), stay.c.entered, stay.c.horizon,
-               bequest.c.form, *PREFERENCES)
+               stay.c.read_seq, bequest.c.form, *PREFERENCES)
         .join(stay, stay.c.sphere == sphere.c.id)
         .outerjoin(bequest, and_(bequest.c.sphere == sphere.c.id,
                                  bequest.c.member == stay.c.member))
@@ -212,6 +212,7 @@ def _inside(member_id: str, row: Any) -> Stay:
         bequest=Bequest(row.form) if row.form else Bequest.NONE,
         declines=row.declines,
         default_thread=row.default_thread,
+        read=row.read_seq,
     )
 
 
@@ -224,6 +225,7 @@ def _facts(columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         stay.c.role.label("stay_role"),
         stay.c.entered,
         stay.c.horizon,
+        stay.c.read_seq,
         bequest.c.form,
         *PREFERENCES,
         invitation.c.member.is_not(None).label("invited"),

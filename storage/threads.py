@@ -148,16 +148,16 @@ def left_behind(tx: Transaction, sphere_id: str, member_id: str) -> list[Sphere]
 
 def views_of_member(tx: Transaction, member_id: str) -> list[ThreadView]:
     """Return the threads that a member takes part in, in every sphere; the latest first."""
-    return _views(tx, sphere.c.parent.is_not(None) & _with(member_id))
+    return _views(tx, sphere.c.parent.is_not(None) & _with(member_id), member_id)
 
 
-def view(tx: Transaction, thread_id: str) -> ThreadView:
-    """Return a thread that there is."""
-    (found,) = _views(tx, (sphere.c.id == thread_id) & sphere.c.parent.is_not(None))
+def view(tx: Transaction, thread_id: str, member_id: str | None = None) -> ThreadView:
+    """Return a thread that there is; as a member sees it, who is told how far they read."""
+    (found,) = _views(tx, (sphere.c.id == thread_id) & sphere.c.parent.is_not(None), member_id)
     return found
 
 
-def _views(tx: Transaction, wanted: ColumnElement[bool]) -> list[ThreadView]:
+def _views(tx: Transaction, wanted: ColumnElement[bool], viewer: str | None) -> list[ThreadView]:
     rows = tx.execute(
         select(sphere.c.id, sphere.c.parent, sphere.c.head, event.c.content)
         .join(event, and_(event.c.sphere == sphere.c.id, event.c.seq == FIRST))
@@ -165,14 +165,17 @@ def _views(tx: Transaction, wanted: ColumnElement[bool]) -> list[ThreadView]:
         .order_by(sphere.c.created_at.desc(), sphere.c.id)
     ).all()
     present: dict[str, list[str]] = {row.id: [] for row in rows}
+    read: dict[str, int] = {}
     inside = tx.execute(
-        select(stay.c.sphere, stay.c.member)
+        select(stay.c.sphere, stay.c.member, stay.c.read_seq)
         .join(sphere, sphere.c.id == stay.c.sphere)
         .where(wanted)
         .order_by(stay.c.member)
     )
     for row in inside:
         present[row.sphere].append(row.member)
+        if row.member == viewer:
+            read[row.sphere] = row.read_seq
     return [
         ThreadView(
             thread=row.id,
@@ -180,6 +183,7 @@ def _views(tx: Transaction, wanted: ColumnElement[bool]) -> list[ThreadView]:
             members=present[row.id],
             started_by=_started(row.content).by,
             head=row.head,
+            read=read.get(row.id, 0),
         )
         for row in rows
     ]

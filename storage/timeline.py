@@ -12,11 +12,13 @@ from enum import IntEnum
 from functools import cache
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Select,
     bindparam,
+    delete,
     insert,
     or_,
     select,
@@ -26,7 +28,7 @@ from sqlalchemy import (
 from server.domain.facts import Fact, Seat, Sphere
 from server.domain.visibility import Stamp, may_hear_of, stamp_of
 from server.protocol import codec
-from server.protocol.events import Erased, TimelineEvent
+from server.protocol.events import Erased, MessagePosted, PrivatePosted, TimelineEvent
 from server.protocol.scalars import PAGE_BYTES_MAX
 from server.protocol.views import Purge
 from storage import journal, sealing
@@ -39,7 +41,13 @@ EVERY_SEQ = 2**53
 # Statements of the paths that every resuming client takes are built once: building one at each call
 # costs more than running it.
 _PURGES = (
-    select(purge.c.author, purge.c.before, purge.c.concerns, purge.c.concerns_stamp)
+    select(
+        purge.c.author,
+        purge.c.before,
+        purge.c.message,
+        purge.c.concerns,
+        purge.c.concerns_stamp,
+    )
     .where(
         purge.c.sphere == bindparam("of_sphere"),
         purge.c.seq > bindparam("above"),
@@ -88,6 +96,8 @@ class Entry(Fact, frozen=True):
 
 def veiled(event: TimelineEvent) -> TimelineEvent:
     """Return what stands in the place of an event for who may see nothing of what it is about."""
+    if isinstance(event, MessagePosted | PrivatePosted) and event.reply_to is not None:
+        return msgspec.structs.replace(event, reply_to=None)
     return Erased(sphere=event.sphere, thread=event.thread, seq=event.seq, at=event.at)
 
 
@@ -250,16 +260,33 @@ def record_purge(
     seq: int,
     author: str,
     before: int,
+    message: int | None = None,
     about: About | None = None,
 ) -> None:
-    """Note at ``seq`` that who comes back must forget what ``author`` wrote below ``before``."""
+    """Note at ``seq`` that who comes back must forget what ``author`` wrote below ``before``.
+
+    With ``message``, that one alone.
+    """
     tx.execute(
         insert(purge).values(
             sphere=sphere_id,
             seq=seq,
             author=author,
             before=before,
+            message=message,
             **_earlier(about),
+        )
+    )
+
+
+def drop_purges(tx: Transaction, sphere_id: str, author: str, *, below: int | None = None) -> None:
+    """Drop what says that an author deleted this or that: all of theirs is being purged."""
+    tx.execute(
+        delete(purge).where(
+            purge.c.sphere == sphere_id,
+            purge.c.author == author,
+            purge.c.message.is_not(None),
+            purge.c.message < (EVERY_SEQ if below is None else below),
         )
     )
 
@@ -268,7 +295,7 @@ def purges(tx: Transaction, sphere_id: str, seat: Seat, *, after: int) -> list[P
     """Return what a client that holds the timeline up to ``after`` must forget."""
     rows = tx.execute(_PURGES, {"of_sphere": sphere_id, "above": after, "horizon": seat.horizon})
     return [
-        Purge(author=row.author, before=row.before)
+        Purge(author=row.author, before=row.before, message=row.message)
         for row in rows
         if may_hear_of(row.concerns, row.concerns_stamp, seat.horizon, entered=seat.entered)
     ]

@@ -74,6 +74,10 @@ TABLE = {
     "directory": "- - - - - - - - -",
     "sessions": ". . . . . . . . .",
     "end_session": "? ? ? ? ? ? ? ? ?",
+    "edit": "? ? ? . . . . ? ?",
+    "delete": "? ? ? . . . . ? ?",
+    "react": "? ? ? . . . . ? ?",
+    "mark_read": "? ? ? . . . . ? ?",
     "members": "- - . - - - . - -",
     "invite_member": "- - . - - - . - -",
     "invitations": "- - . - - - . - -",
@@ -143,7 +147,10 @@ class Scene:
             await self._show(sphere)
             await person.call("ask", sphere=sphere)
         (bot,) = await self._house.parts.database.read(connectors.of_sphere, sphere)
-        return {"sphere": sphere, "connector": bot.connector}
+        message = 1
+        if position in {"guest", "inside", "administrator", "entered"}:
+            message = (await person.post(sphere, "mine"))["seq"]
+        return {"sphere": sphere, "connector": bot.connector, "message": message}
 
     async def _show(self, sphere: str) -> None:
         """List the sphere: it is closed, and takes requests."""
@@ -153,6 +160,7 @@ class Scene:
     def ask(self, kind: str, there: dict[str, Any]) -> dict[str, Any]:
         """Return the fields of a command that is as it should be."""
         sphere = {"sphere": there["sphere"]}
+        message = sphere | {"message": there["message"]}
         return {
             "hello": {},
             "post": sphere | {"revision": 1, "client_id": secrets.token_hex(8), "body": "hello"},
@@ -181,6 +189,10 @@ class Scene:
             "disable": {"member": self._third.id},
             "enable": {"member": self._third.id},
             "dismiss": {"member": self._third.id, "erase": True},
+            "edit": message | {"revision": 1, "body": "otherwise"},
+            "delete": message,
+            "react": message | {"reaction": "+1"},
+            "mark_read": sphere | {"seq": 1},
         }.get(kind, {} if kind in _OF_NO_SPHERE else sphere)
 
 

@@ -60,6 +60,10 @@ REPLIES: Final[Mapping[type[commands.Command], type[replies.Reply]]] = {
     commands.GetPolicies: replies.Policies,
     commands.SetPolicies: replies.Policies,
     commands.ListConnectors: replies.Connectors,
+    commands.Edit: replies.Done,
+    commands.Delete: replies.Done,
+    commands.React: replies.Done,
+    commands.MarkRead: replies.Done,
 }
 
 #: What answers instead where the command names a private thread.

@@ -95,7 +95,7 @@ def _compound_name(hint: Any) -> str:
     if origin in {Union, UnionType}:
         parts = [type_name(part) for part in arguments if part is not NoneType]
         return " or ".join([*parts, "null"] if NoneType in arguments else parts)
-    if origin is list:
+    if origin in {list, tuple}:
         return f"list of {type_name(arguments[0])}"
     if origin is Annotated:
         return f"{type_name(arguments[0])}, {bounds_of(hint)}"
@@ -105,6 +105,8 @@ def _compound_name(hint: Any) -> str:
 def _presence(struct: type[msgspec.Struct], field: structs.FieldInfo) -> str:
     if field.required:
         return "always"
+    if field.default == ():
+        return "when there are any"
     if field.default is not None and field.default is not msgspec.NODEFAULT:
         return f"optional; {field.default} when absent"
     return "when there is one" if struct.__struct_config__.omit_defaults else "optional"

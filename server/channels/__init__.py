@@ -1,6 +1,9 @@
 """Channels: what happens in a sphere.
 
     posts         many posts, one transaction
+    messages      edit, delete
+    reactions     on or off
+    reads         how far somebody read
     spheres       found, configure, list
     reading       snapshot and history
     arrivals      invite, join, enter, appoint

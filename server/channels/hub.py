@@ -36,7 +36,11 @@ from server.protocol.events import (
     BequestWithdrawn,
     ManagerLeft,
     MemberLeft,
+    MessageDeleted,
+    MessageEdited,
     Notice,
+    PrivateEdited,
+    ReactionRemoved,
     SphereForgotten,
 )
 from server.protocol.scalars import MemberRole
@@ -51,8 +55,18 @@ T = TypeVar("T")
 TURN_BYTES_MAX = 65_536
 #: For a reading that spans all spheres of a member.
 EVERY_SPHERE = ""
-#: Events after which words read before are erased.
-ERASURES = (MemberLeft, ManagerLeft, BequestWithdrawn)
+#: Events after which something that was read before is erased.
+ERASURES = frozenset(
+    {
+        MemberLeft,
+        ManagerLeft,
+        BequestWithdrawn,
+        MessageEdited,
+        PrivateEdited,
+        MessageDeleted,
+        ReactionRemoved,
+    }
+)
 
 
 class Listener(Subscriber, Protocol):
@@ -329,7 +343,7 @@ class Hub:
     def _speak(self, entry: Entry) -> None:
         if self.halls:
             self.halls.hear(entry)
-        if isinstance(entry.event, ERASURES):
+        if type(entry.event) in ERASURES:
             self._outdate(entry.event.timeline)  # it may hold what is erased by now
         room = self._rooms.get(entry.event.timeline)
         if room is None:

@@ -31,6 +31,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_sphere_max: int = 1_000
     threads_per_member_max: int = 1_000
     invitations_per_organisation_max: int = 10_000
+    reactions_per_message_max: int = 20
 
 
 class Request(msgspec.Struct, Generic[C], frozen=True, kw_only=True, gc=False):
@@ -40,6 +41,12 @@ class Request(msgspec.Struct, Generic[C], frozen=True, kw_only=True, gc=False):
     member: Member
     now: int
     limits: Limits
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes of words wait with it."""
+        words = getattr(self.command, "body", None) or getattr(self.command, "sealed", None)
+        return len(words or ())
 
 
 class Hidden(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,20 +7,22 @@ inserts, so no cached answer ever authorises a write.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from server import errors
 from server.channels.outcome import Outcome, Publication
-from server.domain.facts import Sphere
+from server.domain.facts import Message, Sphere, Stay
+from server.domain.messages import check_mentions, check_message
 from server.domain.permission import check_inside, check_post
 from server.domain.visibility import stamp_of
 from server.protocol import codec
-from server.protocol.commands import PLAIN, Post
+from server.protocol.commands import PLAIN, Edit, Post
 from server.protocol.connector import Accepted
 from server.protocol.events import (
     ConnectorPosted,
+    Erased,
     MessagePosted,
     PrivatePosted,
     TimelineEvent,
@@ -29,7 +31,7 @@ from server.protocol.replies import Posted
 from storage import posts
 from storage.connectors import Connector
 from storage.database import Transaction
-from storage.timeline import Entry
+from storage.timeline import About, Entry
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -41,11 +43,18 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     revision: int
     client_id: str
     body: str
+    reply_to: int | None = None
+    mentions: tuple[str, ...] = ()
 
     @property
     def place(self) -> posts.Place:
         """Return where it goes, and who says it."""
         return self.sphere, None, self.author
+
+    @property
+    def timeline(self) -> str:
+        """Return the id of the timeline that it is for."""
+        return self.sphere
 
     @property
     def size(self) -> int:
@@ -54,11 +63,21 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def event(self, seq: int, at: int) -> MessagePosted:
         """Return it as it stands on the timeline."""
-        return MessagePosted(sphere=self.sphere, seq=seq, at=at, author=self.author, body=self.body)
+        return MessagePosted(
+            sphere=self.sphere,
+            seq=seq,
+            at=at,
+            author=self.author,
+            body=self.body,
+            reply_to=self.reply_to,
+            mentions=self.mentions,
+        )
 
     def is_same(self, stored: object) -> bool:
         """Say whether it says what is stored."""
-        return isinstance(stored, MessagePosted) and stored.body == self.body
+        if not isinstance(stored, MessagePosted) or not _refers_alike(stored, self):
+            return False
+        return stored.edited_at is not None or stored.body == self.body
 
 
 class PrivateDraft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -72,11 +91,18 @@ class PrivateDraft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     client_id: str
     scheme: str
     sealed: bytes
+    reply_to: int | None = None
+    mentions: tuple[str, ...] = ()
 
     @property
     def place(self) -> posts.Place:
         """Return where it goes, and who says it."""
         return self.sphere, self.thread, self.author
+
+    @property
+    def timeline(self) -> str:
+        """Return the id of the timeline that it is for."""
+        return self.thread
 
     @property
     def size(self) -> int:
@@ -93,14 +119,16 @@ class PrivateDraft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             author=self.author,
             scheme=self.scheme,
             sealed=self.sealed,
+            reply_to=self.reply_to,
+            mentions=self.mentions,
         )
 
     def is_same(self, stored: object) -> bool:
         """Say whether it says what is stored."""
-        return isinstance(stored, PrivatePosted) and (stored.scheme, stored.sealed) == (
-            self.scheme,
-            self.sealed,
-        )
+        if not isinstance(stored, PrivatePosted) or not _refers_alike(stored, self):
+            return False
+        said = (stored.scheme, stored.sealed)
+        return stored.edited_at is not None or said == (self.scheme, self.sealed)
 
 
 class BotDraft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -122,11 +150,24 @@ MemberDraft = Draft | PrivateDraft
 AnyDraft = MemberDraft | BotDraft
 
 
-def draft_of(command: Post, author: str) -> MemberDraft:
-    """Return what a member's post asks for. Raises InvalidField."""
+def _refers_alike(stored: MessagePosted | PrivatePosted, draft: MemberDraft) -> bool:
+    return (stored.reply_to, stored.mentions) == (draft.reply_to, draft.mentions)
+
+
+def check_words(command: Post | Edit) -> None:
+    """Raise InvalidField unless the words are in the form in which they go where they go."""
     if command.thread is None:
         if command.body is None or command.sealed is not None or command.scheme != PLAIN:
             raise errors.InvalidField("To the whole sphere send `body`, and nothing sealed.")
+    elif command.sealed is None or command.body is not None:
+        raise errors.InvalidField("To a private thread send `sealed`, and no `body`.")
+
+
+def draft_of(command: Post, author: str) -> MemberDraft:
+    """Return what a member's post asks for. Raises InvalidField."""
+    check_words(command)
+    if command.thread is None:
+        assert command.body is not None
         return Draft(
             id=command.id,
             sphere=command.sphere,
@@ -134,9 +175,10 @@ def draft_of(command: Post, author: str) -> MemberDraft:
             revision=command.revision,
             client_id=command.client_id,
             body=command.body,
+            reply_to=command.reply_to,
+            mentions=command.mentions,
         )
-    if command.sealed is None or command.body is not None:
-        raise errors.InvalidField("To a private thread send `sealed`, and no `body`.")
+    assert command.sealed is not None
     return PrivateDraft(
         id=command.id,
         sphere=command.sphere,
@@ -146,6 +188,8 @@ def draft_of(command: Post, author: str) -> MemberDraft:
         client_id=command.client_id,
         scheme=command.scheme,
         sealed=command.sealed,
+        reply_to=command.reply_to,
+        mentions=command.mentions,
     )
 
 
@@ -170,8 +214,27 @@ class _Batch:
             {draft.connector for draft in drafts if isinstance(draft, BotDraft)},
         )
         self._receipts = posts.receipts(tx, self._named(drafts), self._facts.keys)
+        self._targets: Mapping[tuple[str, int], Message] = {}
+        self._present: Collection[tuple[str, str]] = ()
+        referring = [
+            one
+            for one in drafts
+            if isinstance(one, MemberDraft) and (one.mentions or one.reply_to is not None)
+        ]
+        self._refers = bool(referring)  #: nothing is asked of a batch of plain messages
+        if referring:
+            self._look_up(tx, referring)
         self.rows: list[posts.Row] = []
         self.heads: dict[str, int] = {}
+
+    def _look_up(self, tx: Transaction, drafts: list[MemberDraft]) -> None:
+        """Find what drafts refer to: one statement a kind, whatever their number."""
+        self._targets = posts.targets(
+            tx, {(one.timeline, one.reply_to) for one in drafts if one.reply_to is not None}
+        )
+        self._present = posts.present(
+            tx, {(one.timeline, member) for one in drafts for member in one.mentions}
+        )
 
     def insert(self, tx: Transaction) -> None:
         """Insert what was accepted."""
@@ -192,14 +255,24 @@ class _Batch:
         key = (standing.sphere.id, draft.author, draft.client_id)
         if (earlier := self._receipts.get(key)) is not None:
             return _again(draft, *earlier)
-        check_post(standing, draft.revision)
+        stay = check_post(standing, draft.revision)
+        about = self._refer(draft, stay, standing.sphere) if self._refers else None
         seq = self._next(standing.sphere)
         event = draft.event(seq, self._now)
-        entry = self._take(standing.sphere, event, draft.author, draft.client_id)
+        entry = self._take(standing.sphere, event, draft.author, draft.client_id, about)
         return Outcome(
             reply=Posted(id=draft.id, seq=seq, at=self._now),
             publication=Publication(entries=(entry,)),
         )
+
+    def _refer(self, draft: MemberDraft, stay: Stay, to: Sphere) -> About | None:
+        """Return what a message answers. Raises NotFound, InvalidField."""
+        here = [who for who in draft.mentions if (to.id, who) in self._present]
+        check_mentions(draft.mentions, here)
+        if draft.reply_to is None:
+            return None
+        answered = check_message(stay, self._targets.get((to.id, draft.reply_to)))
+        return About(seq=answered.seq, stamp=answered.stamp)
 
     def _brought(self, draft: BotDraft) -> Outcome:
         connector, sphere = self._living(draft.connector)
@@ -229,11 +302,16 @@ class _Batch:
         return self.heads.get(sphere.id, sphere.head) + 1
 
     def _take(
-        self, sphere: Sphere, event: TimelineEvent, author: str, client_id: str | None
+        self,
+        sphere: Sphere,
+        event: TimelineEvent,
+        author: str,
+        client_id: str | None,
+        about: About | None = None,
     ) -> Entry:
         content = codec.store(event)
         stamp = int(stamp_of(sphere.audience, sphere.history))
-        entry = Entry(event=event, content=content, stamp=stamp)
+        entry = Entry(event=event, content=content, stamp=stamp, about=about)
         self.rows.append(posts.Row(entry, author, client_id))
         self.heads[sphere.id] = event.seq
         if client_id is not None:
@@ -254,8 +332,11 @@ class _Batch:
 
 
 def _again(draft: MemberDraft, seq: int, at: int, content: bytes) -> Outcome:
-    """Answer a post that is stored already as the first time, unless it says something else."""
+    """Answer a post that is stored already as the first time, unless it says something else.
+
+    What was edited or deleted since is no longer there to compare with: it is not posted again.
+    """
     stored = codec.restore(content) if content else None
-    if not draft.is_same(stored):
+    if not isinstance(stored, Erased) and not draft.is_same(stored):
         raise errors.ClientIdReused
     return Outcome(reply=Posted(id=draft.id, seq=seq, at=at))

@@ -56,7 +56,7 @@ def snapshot(tx: Transaction, request: Request[Subscribe]) -> Snapshot:
         else []
     )
     if of.parent is not None:
-        return _of_thread(tx, command, of, purges)
+        return _of_thread(tx, request, of, purges)
     shown, roster = stays.views(tx, of.id)
     reply = Subscribed(
         id=command.id,
@@ -71,11 +71,13 @@ def snapshot(tx: Transaction, request: Request[Subscribe]) -> Snapshot:
     return Snapshot(reply=reply, head=of.head, roster=roster, entered=stay.entered)
 
 
-def _of_thread(tx: Transaction, command: Subscribe, of: Sphere, purges: list[Purge]) -> Snapshot:
+def _of_thread(
+    tx: Transaction, request: Request[Subscribe], of: Sphere, purges: list[Purge]
+) -> Snapshot:
     reply = Listening(
-        id=command.id,
+        id=request.command.id,
         purges=purges,
-        thread=threads.view(tx, of.id),
+        thread=threads.view(tx, of.id, request.member.id),
         former=threads.former(tx, of),
     )
     return Snapshot(reply=reply, head=of.head, roster=stays.roster(tx, of.id), entered=False)

@@ -315,15 +315,28 @@ class Room:
             self._count()
 
     def _whisper(self, entry: Entry) -> None:
-        """Hand on an event about earlier ones that not everybody may see: to each their own."""
+        """Hand on an event about earlier ones that not everybody may see: to each their own.
+
+        There are two of it, encoded once an encoding each.
+        """
         self.flush()
+        parcels: dict[tuple[Encoding, bool], Parcel] = {}
+        veiled = entry.veiled()
         for subscriber in tuple(self._present):
-            self._hand(subscriber, [self._veil(subscriber, entry)])
+            if not self._may_hear(subscriber, entry.event.seq):
+                continue
+            form = subscriber.encoding, self._is_for(subscriber, entry)
+            if form not in parcels:
+                parcels[form] = _parcel(subscriber.encoding, [entry if form[1] else veiled])
+            subscriber.send(parcels[form])
 
     def _veil(self, subscriber: Subscriber, entry: Entry) -> Entry:
         """Return an event, or what stands in its place for who may see none of what it is about."""
+        return entry if self._is_for(subscriber, entry) else entry.veiled()
+
+    def _is_for(self, subscriber: Subscriber, entry: Entry) -> bool:
         seat = (self._roster or {}).get(subscriber.member.id)
-        return entry if seat is not None and entry.is_for(seat) else entry.veiled()
+        return seat is not None and entry.is_for(seat)
 
     def _hand(self, subscriber: Subscriber, entries: list[Entry]) -> None:
         heard = [entry for entry in entries if self._may_hear(subscriber, entry.event.seq)]

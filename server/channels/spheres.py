@@ -44,6 +44,7 @@ def view(sphere: Sphere, stay: Stay) -> SphereView:
         head=sphere.head,
         private=private(declines=stay.declines),
         default_thread=stay.default_thread,
+        read=stay.read,
     )
 
 

@@ -32,7 +32,8 @@ def converse(tx: Transaction, request: Request[Converse]) -> Outcome:
     assert standing is not None
     everybody = sorted([me, *command.members])
     if (found := threads.between(tx, command.sphere, everybody)) is not None:
-        return Outcome(reply=Conversing(id=command.id, thread=threads.view(tx, found)))
+        shown = threads.view(tx, found, me)
+        return Outcome(reply=Conversing(id=command.id, thread=shown))
     _check_willing(tx, request)
     thread = threads.create(tx, standing.sphere, now=request.now)
     entry = _begin(tx, thread, everybody, request)

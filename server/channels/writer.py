@@ -18,7 +18,7 @@ import structlog
 
 from server import errors
 from server.channels.broker import Broker
-from server.channels.outcome import Outcome
+from server.channels.outcome import Outcome, Request
 from server.channels.posts import AnyDraft, commit_posts
 from server.clock import Clock
 from storage.database import Database, Transaction
@@ -58,10 +58,11 @@ class _Post(msgspec.Struct, frozen=True, gc=False):
 class _Act(msgspec.Struct, frozen=True):
     act: Callable[[Transaction], Outcome]
     done: Done
+    size: int
 
 
 def _size(item: _Post | _Act) -> int:
-    return item.draft.size if isinstance(item, _Post) else 0
+    return item.draft.size if isinstance(item, _Post) else item.size
 
 
 def _answer(item: _Post | _Act, result: Result) -> None:
@@ -140,7 +141,8 @@ class Writer:
             else:
                 future.set_result(result)
 
-        self._admit(_Act(lambda tx: act(tx, *args, **kwargs), done))
+        size = sum(one.size for one in args if isinstance(one, Request))
+        self._admit(_Act(lambda tx: act(tx, *args, **kwargs), done, size))
         return await future
 
     async def settled(self) -> None:

@@ -55,6 +55,14 @@ class Sphere(Fact, frozen=True):
         return None if self.parent is None else self.id
 
 
+class Message(Fact, frozen=True):
+    """A message that is there."""
+
+    seq: int
+    stamp: int
+    author: str  #: as people know them: of an anonymised message, its alias
+
+
 class Stay(Fact, frozen=True):
     """One member's present stay in one sphere, from its arrival on."""
 
@@ -65,6 +73,7 @@ class Stay(Fact, frozen=True):
     bequest: Bequest = Bequest.NONE
     declines: bool | None = None  #: new private threads; None: as everywhere
     default_thread: str | None = None
+    read: int = 0  #: how far they said that they read
 
     @property
     def seat(self) -> Seat:

@@ -7,9 +7,10 @@ Invariant: a name that passes renders as one line, in one direction, with nothin
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 
 from server import errors
-from server.protocol.scalars import NAME_CHARS_MAX
+from server.protocol.scalars import NAME_CHARS_MAX, REACTION_CHARS_MAX
 
 #: The longest address: what mail allows (RFC 5321).
 ADDRESS_CHARS_MAX = 254
@@ -21,6 +22,9 @@ _BLANK = frozenset(
     "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u034f\u180b\u180c\u180d\u180f\ufe0e\ufe0f"
 )
 
+#: What joins emojis into one, and what asks for the emoji's look of a character.
+_JOINER, _LOOK = "\u200d", "\ufe0f"
+_JOINERS = frozenset({_JOINER, _LOOK})
 #: Variation selectors: they choose a glyph, and show nothing themselves.
 _SELECTORS = (("\ufe00", "\ufe0f"), ("\U000e0100", "\U000e01ef"))
 
@@ -42,6 +46,31 @@ def check_name(name: str) -> str:
     if len(clean) > NAME_CHARS_MAX:
         raise errors.InvalidField(f"A name has at most {NAME_CHARS_MAX} characters.")
     return clean
+
+
+def check_reaction(reaction: str) -> str:
+    """Return ``reaction`` in NFC, without outer or doubled spaces.
+
+    Raises InvalidField as ``check_name`` does; but what joins the parts of an emoji, and chooses
+    its look, may stand directly behind something that shows.
+    """
+    for before, character in pairwise(f" {reaction} "):
+        if not _may_follow(character, before):
+            raise errors.InvalidField("A reaction may not hold what does not show.")
+    check_name("".join(character for character in reaction if character not in _JOINERS))
+    clean = " ".join(unicodedata.normalize("NFC", reaction).split())
+    if len(clean) > REACTION_CHARS_MAX:
+        raise errors.InvalidField(f"A reaction has at most {REACTION_CHARS_MAX} characters.")
+    return clean
+
+
+def _may_follow(character: str, before: str) -> bool:
+    """Say whether what joins emojis stands where it does join them."""
+    if before == _JOINER:
+        return not character.isspace() and character not in _JOINERS
+    if before == _LOOK:
+        return character != _LOOK
+    return character not in _JOINERS or not before.isspace()
 
 
 def check_address(address: str) -> str:

@@ -61,6 +61,7 @@ class Connection(Speaker):
         "_leaving",
         "_pending",
         "_posting",
+        "_rewriting",
         "_services",
         "_session",
         "_spent",
@@ -94,6 +95,7 @@ class Connection(Speaker):
         self._waiting_bytes = 0
         self._commands = Pace(rate=limits.commands_per_second, burst=limits.commands_burst)
         self._posting: Pace | None = None  #: from the first post on: most connections listen
+        self._rewriting: Pace | None = None
 
     # -- what the link calls
 
@@ -233,9 +235,22 @@ class Connection(Speaker):
                 raise errors.NotAuthenticated
         elif not session.touch(now):
             raise errors.NotAuthenticated
-        pace = self._posting_pace() if type(command) is commands.Post else self._commands
+        pace = self._pace_of(type(command))
         if delay := pace.delay(now):
             raise errors.TooFast(retry_after_ms=delay)
+
+    def _pace_of(self, command: type[commands.Command]) -> Pace:
+        if command is commands.Post:
+            return self._posting_pace()
+        if command in _REWRITES:
+            return self._rewriting_pace()
+        return self._commands
+
+    def _rewriting_pace(self) -> Pace:
+        if self._rewriting is None:
+            limits = self._services.connection
+            self._rewriting = Pace(rate=limits.rewrites_per_second, burst=limits.rewrites_burst)
+        return self._rewriting
 
     def _posting_pace(self) -> Pace:
         if self._posting is None:
@@ -516,6 +531,8 @@ def _device(stored: Session, current: str) -> SessionView:
     )
 
 
+#: Commands after which bytes are erased: they have a pace of their own.
+_REWRITES = frozenset({commands.Edit, commands.Delete})
 _OVER = (Close.SESSION_ENDED, Close.SESSION_EXPIRED)
 
 #: Commands that concern this connection, beside the tables of ``dispatch``.

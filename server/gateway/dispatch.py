@@ -14,9 +14,12 @@ from server.channels import (
     departures,
     governance,
     guests,
+    messages,
     presence,
     profiles,
+    reactions,
     reading,
+    reads,
     requests,
     spheres,
     threads,
@@ -57,6 +60,10 @@ WRITES: Final[Mapping[type[commands.Command], Callable[[Transaction, Request[Any
     commands.Disable: governance.disable,
     commands.Enable: governance.enable,
     commands.Dismiss: governance.dismiss,
+    commands.Edit: messages.edit,
+    commands.Delete: messages.delete,
+    commands.React: reactions.react,
+    commands.MarkRead: reads.mark,
 }
 
 #: Questions to a sphere by who is inside: one snapshot, and the hub is asked before it is told.

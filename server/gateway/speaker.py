@@ -28,6 +28,8 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     posts_pending_max: int = 64
     commands_per_second: float = 100
     commands_burst: int = 200
+    rewrites_per_second: float = 2
+    rewrites_burst: int = 50
     posts_per_second: float = 2_000
     refusals_max: int = 1_000
     hello_timeout_s: float = 10.0

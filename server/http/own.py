@@ -128,8 +128,9 @@ class Own:
             after: int | None = 0
             while after is not None:
                 page, after = await self._read(_page, place, member_id, after)
-                for message in page:
-                    yield _line("message", message)
+                for one in page:
+                    kind = "reaction" if isinstance(one, exports.Reaction) else "message"
+                    yield _line(kind, one)
 
     async def _read(
         self, ask: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
@@ -147,8 +148,8 @@ def _timelines(tx: Transaction, member_id: str) -> list[str]:
 
 def _page(
     tx: Transaction, timeline: str, member_id: str, after: int
-) -> tuple[list[exports.Message | exports.PrivateMessage], int | None]:
-    return exports.messages(tx, timeline, member_id, after=after, limit=PAGE)
+) -> tuple[list[exports.Said], int | None]:
+    return exports.said(tx, timeline, member_id, after=after, limit=PAGE)
 
 
 def _own(tx: Transaction, member_id: str) -> list[tuple[str, Any]]:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from server.protocol.scalars import (
+    MENTIONS_MAX,
     PAGE_EVENTS_MAX,
     PAGE_MEMBERS_MAX,
     Address,
@@ -30,6 +31,7 @@ from server.protocol.scalars import (
     PasswordClass,
     Private,
     ProfileField,
+    Reaction,
     RequestId,
     Revision,
     Scheme,
@@ -97,7 +99,8 @@ class Post(Command, frozen=True, tag="post"):
 
     ``revision`` is that of the destination which the sender was shown. ``client_id`` makes the
     post idempotent: sent again, it answers with the first one's seq. To the whole sphere send
-    ``body``; to a thread ``sealed``, and its ``scheme``.
+    ``body``; to a thread ``sealed``, and its ``scheme``. ``reply_to`` refers to a message that I
+    may see; ``mentions`` names members who are inside.
     """
 
     sphere: SphereId
@@ -107,6 +110,8 @@ class Post(Command, frozen=True, tag="post"):
     body: Body | None = None
     sealed: Sealed | None = None
     scheme: Scheme = PLAIN
+    reply_to: Seq | None = None
+    mentions: Annotated[tuple[MemberId, ...], Meta(max_length=MENTIONS_MAX)] = ()
 
 
 class GetHistory(Command, frozen=True, tag="history"):
@@ -489,6 +494,48 @@ class ListConnectors(Command, frozen=True, tag="connectors"):
     limit: Annotated[int, Meta(ge=1, le=PAGE_MEMBERS_MAX)] = 50
 
 
+class Edit(Command, frozen=True, tag="edit"):
+    """Put other words in the place of a message of mine; the former ones are erased.
+
+    ``revision`` is that of the destination which I was shown. The same words again change nothing.
+    In a sphere send ``body``; in a thread ``sealed``, and its ``scheme``.
+    """
+
+    sphere: SphereId
+    revision: Revision
+    message: Seq
+    thread: ThreadId | None = None
+    body: Body | None = None
+    sealed: Sealed | None = None
+    scheme: Scheme = PLAIN
+
+
+class Delete(Command, frozen=True, tag="delete"):
+    """Erase a message of mine, with its edits and the reactions to it."""
+
+    sphere: SphereId
+    message: Seq
+    thread: ThreadId | None = None
+
+
+class React(Command, frozen=True, tag="react"):
+    """React to a message that I may see; with ``on`` false, take the reaction back."""
+
+    sphere: SphereId
+    message: Seq
+    reaction: Reaction
+    on: bool = True
+    thread: ThreadId | None = None
+
+
+class MarkRead(Command, frozen=True, tag="mark_read"):
+    """Note for my own devices that I read up to ``seq``; one below changes nothing."""
+
+    sphere: SphereId
+    seq: Seq
+    thread: ThreadId | None = None
+
+
 AnyCommand = (
     Hello
     | ListSpheres
@@ -538,4 +585,8 @@ AnyCommand = (
     | GetPolicies
     | SetPolicies
     | ListConnectors
+    | Edit
+    | Delete
+    | React
+    | MarkRead
 )

@@ -23,6 +23,7 @@ from server.protocol.scalars import (
     Name,
     Parting,
     Private,
+    Reaction,
     Revision,
     Scheme,
     Sealed,
@@ -64,10 +65,14 @@ class MessagePosted(TimelineEvent, frozen=True, tag="message_posted"):
     """A member shared a message.
 
     An ``author`` who is neither among the members nor the former members is «a former member».
+    ``body`` is what it says by now, when it was ``edited_at``.
     """
 
     author: MemberId
     body: Body
+    reply_to: Seq | None = None  #: the message that it answers; it may be gone
+    mentions: tuple[MemberId, ...] = ()  #: whose attention it asks for
+    edited_at: Milliseconds | None = None
 
 
 class ConnectorPosted(TimelineEvent, frozen=True, tag="connector_posted"):
@@ -182,6 +187,48 @@ class PrivatePosted(TimelineEvent, frozen=True, tag="private_posted"):
     author: MemberId
     scheme: Scheme
     sealed: Sealed
+    reply_to: Seq | None = None  #: the message that it answers; it may be gone
+    mentions: tuple[MemberId, ...] = ()  #: whose attention it asks for
+    edited_at: Milliseconds | None = None
+
+
+class MessageEdited(TimelineEvent, frozen=True, tag="message_edited"):
+    """The author put other words in the place of a message: forget the former ones."""
+
+    author: MemberId
+    message: Seq
+    body: Body
+
+
+class PrivateEdited(TimelineEvent, frozen=True, tag="private_edited"):
+    """The same of a message in a private thread."""
+
+    author: MemberId
+    message: Seq
+    scheme: Scheme
+    sealed: Sealed
+
+
+class MessageDeleted(TimelineEvent, frozen=True, tag="message_deleted"):
+    """A message was deleted by its author: forget it, its edits and the reactions to it."""
+
+    message: Seq
+
+
+class ReactionAdded(TimelineEvent, frozen=True, tag="reaction_added"):
+    """Somebody reacted to a message."""
+
+    by: MemberId
+    message: Seq
+    reaction: Reaction
+
+
+class ReactionRemoved(TimelineEvent, frozen=True, tag="reaction_removed"):
+    """Somebody took a reaction back."""
+
+    by: MemberId
+    message: Seq
+    reaction: Reaction
 
 
 class Erased(TimelineEvent, frozen=True, tag="erased"):
@@ -205,6 +252,11 @@ AnyTimelineEvent = (
     | AdministratorSteppedDown
     | ThreadStarted
     | PrivatePosted
+    | MessageEdited
+    | PrivateEdited
+    | MessageDeleted
+    | ReactionAdded
+    | ReactionRemoved
 )
 
 
@@ -267,6 +319,14 @@ class Appeared(Notice, frozen=True, tag="appeared"):
     visible: bool
 
 
+class Read(Notice, frozen=True, omit_defaults=True, tag="read"):
+    """On one of my devices I read up to ``seq``. Nobody else is told."""
+
+    sphere: SphereId
+    seq: Seq
+    thread: ThreadId | None = None
+
+
 AnyNotice = (
     SphereAdded
     | SphereForgotten
@@ -276,4 +336,5 @@ AnyNotice = (
     | ThreadForgotten
     | Preferred
     | Appeared
+    | Read
 )

@@ -33,6 +33,11 @@ PAGE_EVENTS_MAX = 500
 #: Longest page of history, in bytes of encoded events.
 PAGE_BYTES_MAX = 1_048_576
 
+#: Most members that one message mentions: beyond, it is for everybody.
+MENTIONS_MAX = 50
+#: Longest reaction, in characters: an emoji of a whole family, or a word or two.
+REACTION_CHARS_MAX = 32
+
 #: 128 random bits in base32, lower case, without padding. Random, so that none can be guessed
 #: and no counter shows.
 ID_PATTERN = r"^[a-z2-7]{26}\Z"
@@ -91,6 +96,9 @@ Others = Annotated[
     ),
 ]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX, description="one line")]
+Reaction = Annotated[
+    str, Meta(min_length=1, max_length=REACTION_CHARS_MAX, description="an emoji, or a word or two")
+]
 FieldText = Annotated[
     str, Meta(min_length=1, max_length=FIELD_CHARS_MAX, description="text of a profile")
 ]

@@ -54,6 +54,7 @@ class SphereView(Destination, frozen=True, omit_defaults=True):
     head: Seq  #: the last seq of the timeline
     private: Private = Private.USUAL  #: whether I am there for new private threads here
     default_thread: ThreadId | None = None  #: where my messages go first; null: to the sphere
+    read: Seq = 0  #: how far I said that I read, on any device; 0: not at all
 
 
 class ThreadView(View, frozen=True):
@@ -64,6 +65,7 @@ class ThreadView(View, frozen=True):
     members: list[MemberId]  #: who takes part now, myself among them
     started_by: MemberId
     head: Seq  #: the last seq of its timeline
+    read: Seq = 0  #: as in the view of a sphere
 
 
 class OpenSphere(View, frozen=True):
@@ -176,8 +178,11 @@ class InstalledConnector(ConnectorView, frozen=True):
     sphere: SphereId
 
 
-class Purge(View, frozen=True):
+class Purge(View, frozen=True, omit_defaults=True):
     """What must be forgotten before anything is replayed.
+
+    With ``message``: that one message of ``author`` alone, its edits and the reactions to it.
+    Without:
 
     Whatever ``author`` wrote in the sphere at a ``seq`` below ``before`` is not as it was: forget
     it. What was bequeathed anonymously is there again when it is fetched again, under an author
@@ -186,6 +191,7 @@ class Purge(View, frozen=True):
 
     author: MemberId
     before: Seq
+    message: Seq | None = None
 
 
 class SphereName(View, frozen=True):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server import errors
-from server.domain.naming import ADDRESS_CHARS_MAX, check_address, check_name
+from server.domain.naming import ADDRESS_CHARS_MAX, check_address, check_name, check_reaction
 from server.protocol.scalars import NAME_CHARS_MAX
 
 #: Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt): what renders as nothing.
@@ -145,3 +145,29 @@ def test_an_address_is_kept_as_typed(typed: str, kept: str) -> None:
 def test_an_address_is_one_word_that_shows_within_its_bounds(typed: str) -> None:
     with pytest.raises(errors.InvalidField, match="An address h"):
         check_address(typed)
+
+
+@pytest.mark.parametrize(
+    "reaction",
+    ["👍", "❤️", "❤️‍🔥", "👩‍💻", "🏳️‍🌈", "1️⃣", "🇫🇷", "👍🏽", "thank you", "+1", "è", "x" * 32],
+)
+def test_a_reaction_is_an_emoji_or_a_word_or_two(reaction: str) -> None:
+    assert check_reaction(reaction) == unicodedata.normalize("NFC", reaction)
+
+
+def test_a_reaction_is_in_one_form_without_outer_or_doubled_spaces() -> None:
+    assert check_reaction(" well   done ") == "well done"
+    assert check_reaction("e\u0300") == "è"
+
+
+@pytest.mark.parametrize(
+    "reaction",
+    [
+        *(" ", "\u200d", "\ufe0f", "\u200d👍", "👍\u200d", "👍\u200d ", "👍\u200d\u200d💻"),
+        *("❤\ufe0f\ufe0f", "👍 \ufe0f", "👍\u200d\ufe0f", "a\u200bb", "a\u202eb", "\u3164"),
+        *("👍\U000e0041", "a\nb", "\u0344" * 20),
+    ],
+)
+def test_what_does_not_show_is_no_reaction(reaction: str) -> None:
+    with pytest.raises(errors.InvalidField):
+        check_reaction(reaction)

@@ -280,3 +280,20 @@ async def test_no_traceback_reaches_the_log(
 def test_the_deep_frame_is_deep_enough_to_matter() -> None:
     with pytest.raises(RecursionError):
         json.loads("[" * 30_000 + "]" * 30_000)
+
+
+async def test_edits_and_deletions_have_a_pace_of_their_own(tmp_path: Path) -> None:
+    async with serving(tmp_path, rewrites_per_second=1, rewrites_burst=2) as house:
+        ana = await house.resident(await house.organisation(), "Ana")
+        sphere = await house.sphere(ana)
+        async with await house.person(ana) as author:
+            message = (await author.post(sphere, "hello"))["seq"]
+            edit = {"sphere": sphere, "revision": 1, "message": message}
+            for n in range(2):
+                await author.call("edit", **edit, body=f"{n}")
+
+            refusal = await author.refusal("delete", sphere=sphere, message=message)
+
+            await author.call("react", sphere=sphere, message=message, reaction="+1")
+    assert refusal["code"] == "too_fast"
+    assert 0 < refusal["retry_after_ms"] <= 1_000

@@ -59,6 +59,10 @@ converse                 | VMG  |  ?       ?      ?    ?    ?       ?     ?     
 converse, stale          | VMG  |  ?       ?      ?    ?    ?       ?     ?      s      s     s
 converse, nobody         | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
 prefer                   | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
+edit, of none            | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
+delete, of none          | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
+react, to none           | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
+mark_read                | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
 leave                    | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
 remove                   | VMG  |  ?       ?      ?    ?    ?       ?     ?      -      .     .
 remove, nobody           | VMG  |  ?       ?      ?    ?    ?       ?     ?      -      ?     ?

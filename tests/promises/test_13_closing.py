@@ -115,6 +115,12 @@ async def test_an_export_holds_all_that_is_mine(house: House) -> None:
         for number in range(205):
             await owner.post(inside, f"{WORDS} {number}")
         await owner.post(former, "left behind")
+        edited = (await owner.post(inside, "as it was"))["seq"]
+        await owner.call("edit", sphere=inside, revision=1, message=edited, body="as it is")
+        for reaction in ("taken back", "+1"):
+            await owner.call("react", sphere=inside, message=edited, reaction=reaction)
+        await owner.call("react", sphere=inside, message=edited, reaction="taken back", on=False)
+        await owner.call("mark_read", sphere=inside, seq=edited)
         await owner.call("leave", sphere=former)
         await owner.call("ask", sphere=door)
 
@@ -124,14 +130,20 @@ async def test_an_export_holds_all_that_is_mine(house: House) -> None:
     bodies = [line["body"] for line in lines if line["type"] == "message"]
     assert status == 200
     assert kinds == {
-        "membership", "profile", "session", "sphere", "connector", "request", "message"
+        "membership", "profile", "session", "sphere", "connector", "request", "message", "reaction"
     }  # fmt: skip
     assert [line["sphere"] for line in lines if line["type"] == "request"] == [door]
     assert lines[0]["address"] == ana.address
-    assert sorted(bodies) == sorted([*(f"{WORDS} {n}" for n in range(205)), "left behind"])
-    assert {(line["name"], line["bequest"]) for line in lines if line["type"] == "sphere"} == {
-        ("Inside", None),
-        (None, "anonymous"),
+    posted = [f"{WORDS} {n}" for n in range(205)]
+    assert sorted(bodies) == sorted([*posted, "left behind", "as it is"])
+    assert [line["body"] for line in lines if line.get("edited_at")] == ["as it is"]
+    assert [(one["message"], one["reaction"]) for one in lines if one["type"] == "reaction"] == [
+        (edited, "+1")
+    ]
+    places = [line for line in lines if line["type"] == "sphere"]
+    assert {(line["name"], line["bequest"], line["read"]) for line in places} == {
+        ("Inside", None, edited),
+        (None, "anonymous", None),
     }
     assert next(line for line in lines if line["type"] == "profile")["value"] == "Baker"
 

@@ -49,6 +49,8 @@ def _of(info: shape.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911  # o
             return st.sampled_from(list(info.cls))
         case shape.ListType():
             return st.lists(_of(info.item_type), min_size=info.min_length or 0, max_size=3)
+        case shape.VarTupleType():
+            return st.lists(_of(info.item_type), max_size=3).map(tuple)
     raise NotImplementedError(f"the wire has learned a new shape: {info}")
 
 

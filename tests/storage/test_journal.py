@@ -26,8 +26,13 @@ UNRECORDED = {
     "connector_posted",
     "erased",
     "member_renamed",
+    "message_deleted",
+    "message_edited",
     "message_posted",
+    "reaction_added",
+    "reaction_removed",
     # A private thread has no journal: there is nobody to show it to who was not told.
+    "private_edited",
     "private_posted",
     "thread_started",
 }
