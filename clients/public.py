@@ -54,6 +54,8 @@ class Public:
         """Take what the server tells."""
         if frame["type"] == "message":
             yield from self._take(frame)
+        elif frame["type"] == "message_changed":
+            yield from self._change(frame)
         elif frame["type"] == "forgotten" and "message" in frame:
             if frame["message"] in self._held:
                 yield _forgotten(self._held.pop(frame["message"]))
@@ -75,6 +77,12 @@ class Public:
         elif before["body"] != message["body"]:
             changed = announce(f"{_who(message)} changed a message of {moment(message['at'])}")
             yield message, [changed, *said(message)]
+
+    def _change(self, frame: Frame) -> Iterator[Output]:
+        before = self._held.get(frame["message"])
+        if before is not None:
+            after = {"body": frame["body"], "edited_at": frame["edited_at"]}
+            yield from self._take(before | after)
 
     def _forget_author(self, frame: Frame) -> Output:
         gone = [one for one in self._held.values() if one["author"] == frame["author"]]

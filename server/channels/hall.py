@@ -30,12 +30,20 @@ from server.protocol.events import (
     MemberJoined,
     MemberLeft,
     MemberRenamed,
+    MessageDeleted,
+    MessageEdited,
     MessagePosted,
     SphereChanged,
     TimelineEvent,
 )
 from server.protocol.framing import Parcel
-from server.protocol.reader import AuthorRenamed, Forgotten, PublicSphereRenamed, ReaderFrame
+from server.protocol.reader import (
+    AuthorRenamed,
+    Forgotten,
+    PublicEdit,
+    PublicSphereRenamed,
+    ReaderFrame,
+)
 from server.protocol.scalars import Audience, Bequest
 from storage.timeline import Entry
 from storage.veil import SphereVeil, Veil
@@ -49,6 +57,8 @@ _OUTDATING: Final = (
     MemberLeft,
     ManagerLeft,
     MemberRenamed,
+    MessageDeleted,
+    MessageEdited,
     BequestWithdrawn,
     SphereChanged,
 )
@@ -169,6 +179,13 @@ class Hall:
         self._seen.add(author)
         return shown(self._veil, event, self._names.get(author))
 
+    def _edit(self, event: MessageEdited) -> ReaderFrame:
+        message = self._veil.message(event.message)
+        return PublicEdit(message=message, body=event.body, edited_at=event.at)
+
+    def _deletion(self, event: MessageDeleted) -> ReaderFrame:
+        return Forgotten(message=self._veil.message(event.message))
+
     def _departure(self, event: MemberLeft | ManagerLeft) -> ReaderFrame | None:
         return None if event.kept is Bequest.NAMED else self._forgotten(event.member)
 
@@ -194,6 +211,8 @@ class Hall:
     _TOLD: ClassVar[Mapping[type[TimelineEvent], Callable[[Hall, Any], ReaderFrame | None]]] = {
         MessagePosted: _message,
         ConnectorPosted: _message,
+        MessageEdited: _edit,
+        MessageDeleted: _deletion,
         MemberLeft: _departure,
         ManagerLeft: _departure,
         BequestWithdrawn: _withdrawal,

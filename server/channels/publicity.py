@@ -84,7 +84,12 @@ def shown(veil: SphereVeil, event: TimelineEvent, name: str | None) -> PublicMes
     message, author = veil.message(event.seq), veil.author(author_of(event))
     if isinstance(event, MessagePosted):
         return PublicMessage(
-            message=message, at=event.at, author=author, body=event.body, name=name
+            message=message,
+            at=event.at,
+            author=author,
+            body=event.body,
+            name=name,
+            edited_at=event.edited_at,
         )
     return PublicMessage(
         message=message,

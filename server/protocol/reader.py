@@ -70,7 +70,7 @@ class ReaderFrame(
 
 
 class PublicMessage(ReaderFrame, frozen=True, tag="message"):
-    """A message; one that is there already, by its ``message``, is now this one."""
+    """A message; one that you hold already, by its ``message``, is now this one."""
 
     message: MessageId
     at: Milliseconds
@@ -79,6 +79,15 @@ class PublicMessage(ReaderFrame, frozen=True, tag="message"):
     name: Name | None = None  #: the author's; absent: «a former member»
     bot: bool = False  #: brought in by a bot, whose name it is
     label: Name | None = None  #: what the bot calls itself: show it beside ``name``
+    edited_at: Milliseconds | None = None  #: when its author put these words in the place of others
+
+
+class PublicEdit(ReaderFrame, frozen=True, tag="message_changed"):
+    """An author put other words in the place of a message: forget the former ones."""
+
+    message: MessageId
+    body: Body
+    edited_at: Milliseconds
 
 
 class Forgotten(ReaderFrame, frozen=True, tag="forgotten"):
@@ -101,7 +110,7 @@ class PublicSphereRenamed(ReaderFrame, frozen=True, tag="sphere_renamed"):
     name: Name
 
 
-AnyReaderEvent = PublicMessage | Forgotten | AuthorRenamed | PublicSphereRenamed
+AnyReaderEvent = PublicMessage | PublicEdit | Forgotten | AuthorRenamed | PublicSphereRenamed
 
 
 class ReaderReply(

@@ -22,6 +22,8 @@ from server.protocol.events import (
     ConnectorPosted,
     Erased,
     MemberRenamed,
+    MessageDeleted,
+    MessageEdited,
     SphereChanged,
     TimelineEvent,
 )
@@ -125,7 +127,8 @@ def test_of_every_kind_of_event_readers_are_told_what_stands_in_the_table_and_no
     told = {kind.__name__ for kind in Hall._TOLD}
 
     assert told == {
-        *("MessagePosted", "ConnectorPosted", "MemberLeft", "ManagerLeft"),
+        *("MessagePosted", "ConnectorPosted", "MessageEdited", "MessageDeleted"),
+        *("MemberLeft", "ManagerLeft"),
         *("BequestWithdrawn", "MemberRenamed", "SphereChanged"),
     }
     assert told <= {kind.__name__ for kind in get_args(events.AnyTimelineEvent)}
@@ -248,6 +251,42 @@ def test_who_comes_in_the_middle_of_a_turn_hears_what_follows_alone() -> None:
     assert second.heard == ["two"]
 
 
+def edited(seq: int, message: int, stamp: int = Stamp.READERS) -> Entry:
+    """Return other words for a message: an edit goes to whom its message went."""
+    event = MessageEdited(
+        sphere=SPHERE, seq=seq, at=9, author=ANA.id, message=message, body="other words"
+    )
+    return public(entry(event), stamp)
+
+
+def deleted(seq: int, message: int, stamp: int = Stamp.READERS) -> Entry:
+    """Return the news that a message is gone."""
+    return public(entry(MessageDeleted(sphere=SPHERE, seq=seq, at=9, message=message)), stamp)
+
+
+def test_other_words_and_the_end_of_a_message_come_under_its_id() -> None:
+    node, eye = Node(), Eye()
+    read(node, eye)
+
+    node.publish(said(public(posted(1)), edited(2, 1), deleted(3, 1)))
+
+    message = eye.frames[0]["message"]
+    assert eye.frames[1:] == [
+        {"type": "message_changed", "message": message, "body": "other words", "edited_at": 9},
+        {"type": "forgotten", "message": message},
+    ]
+
+
+@pytest.mark.parametrize("stamp", [Stamp.NONE, Stamp.NEWCOMERS])
+def test_of_a_message_that_is_not_theirs_readers_hear_neither_edit_nor_end(stamp: Stamp) -> None:
+    node, eye = Node(), Eye()
+    read(node, eye)
+
+    node.publish(said(edited(2, 1, stamp), deleted(3, 1, stamp)))
+
+    assert eye.frames == []
+
+
 # -- of authors, what is shown of them
 
 
@@ -343,6 +382,8 @@ def test_a_look_during_which_the_sphere_closes_is_void() -> None:
         joined(1, BOB),
         renamed(1, BOB, "Robert"),
         changed(1, Audience.PUBLIC),
+        entry(MessageEdited(sphere=SPHERE, seq=1, at=1, author=BOB.id, message=1, body="x")),
+        entry(MessageDeleted(sphere=SPHERE, seq=1, at=1, message=1)),
         entry(BequestWithdrawn(sphere=SPHERE, seq=1, at=1, author=BOB.id, before=1)),
     ],
     ids=lambda one: type(one.event).__name__,

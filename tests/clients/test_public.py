@@ -58,6 +58,17 @@ def test_a_message_is_shown_once_and_again_when_it_changed() -> None:
     assert changed[1].endswith("Ana: hello, all")
 
 
+def test_other_words_are_shown_for_a_message_that_was() -> None:
+    public = Public()
+    renewed(public, message(1))
+    changed = {"type": "message_changed", "message": "m1", "body": "hello, all", "edited_at": 9}
+
+    assert told(public, changed)[1].endswith("Ana: hello, all")
+    assert told(public, changed) == []
+    assert told(public, changed | {"message": "m2"}) == []
+    assert renewed(public, message(1, "hello, all", edited_at=9)) == []
+
+
 def test_what_an_author_wrote_is_forgotten_with_their_name() -> None:
     public = Public()
     renewed(public, message(1), message(2, author="bob"))

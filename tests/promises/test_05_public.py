@@ -20,10 +20,19 @@ from tests.people import Frame, Person, call_http
 from tests.readers import Reader, publish, reader
 from tools.shapes import tag_of
 
-FRAMES = {"reading", "page", "message", "forgotten", "author_renamed", "sphere_renamed", "error"}
+FRAMES = {
+    "reading",
+    "page",
+    "message",
+    "message_changed",
+    "forgotten",
+    "author_renamed",
+    "sphere_renamed",
+    "error",
+}
 FIELDS = {
     *("type", "id", "sphere", "name", "ends_at", "now", "messages", "more", "error"),
-    *("message", "at", "author", "body", "bot", "label"),
+    *("message", "at", "author", "body", "bot", "label", "edited_at"),
 }
 
 
@@ -277,6 +286,33 @@ async def test_what_is_bequeathed_by_name_stays_until_it_is_withdrawn(house: Hou
             await guest.call("bequeath", sphere=sphere, form="none")
             await someone.event("forgotten", author=before[0]["author"])
             assert await someone.page() == []
+
+
+async def test_edits_and_deletions_reach_readers_and_those_of_before_never_do(
+    house: House,
+) -> None:
+    ana, bob, sphere = await _furnished(house)
+    async with await house.person(ana) as host, await house.person(bob) as guest:
+        old = (await guest.post(sphere, "before"))["seq"]
+        older = (await guest.post(sphere, "before too"))["seq"]
+        await publish(host, sphere)
+        new = (await guest.post(sphere, "frist", revision=2))["seq"]
+        newer = (await host.post(sphere, "second", revision=2))["seq"]
+        async with await reader(house, sphere) as someone:
+            shown = await someone.page()
+            await guest.call("edit", sphere=sphere, revision=2, message=old, body="changed")
+            await guest.call("delete", sphere=sphere, message=older)
+            await guest.call("react", sphere=sphere, message=newer, reaction="+1", on=True)
+            await guest.call("edit", sphere=sphere, revision=2, message=new, body="first")
+            await host.call("delete", sphere=sphere, message=newer)
+            await someone.event("forgotten", message=shown[1]["message"])
+
+            assert [frame["type"] for frame in someone.told] == ["message_changed", "forgotten"]
+            changed = someone.told[0]
+            assert (changed["message"], changed["body"]) == (shown[0]["message"], "first")
+            edited_at = changed["edited_at"]
+            assert await someone.page() == [shown[0] | {"body": "first", "edited_at": edited_at}]
+            _check_discreet(someone, ana, bob)
 
 
 async def test_the_end_of_a_sphere_sends_its_readers_away(house: House) -> None:
