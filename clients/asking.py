@@ -23,9 +23,11 @@ async def sphere_named(session: Session, text: str, *kinds: str) -> Frame:
     Raises Misuse when there is none, or several.
     """
     listed = await session.request("list")
-    views = [view for kind in kinds or ("spheres",) for view in listed[kind]]
-    sphere = find(text, views, "sphere", _HINT)
-    return next(view for view in views if view["sphere"] == sphere)
+    # One that shows itself and that I am invited to stands in two lists.
+    views: dict[str, Frame] = {
+        view["sphere"]: view for kind in kinds or ("spheres",) for view in listed[kind]
+    }
+    return views[find(text, views.values(), "sphere", _HINT)]
 
 
 async def overseen(session: Session, text: str) -> str:
@@ -34,12 +36,12 @@ async def overseen(session: Session, text: str) -> str:
     return find(text, overview["spheres"], "sphere", "`oversee` lists them all.")
 
 
-async def last_events(session: Session, sphere: str, before: int, limit: int) -> list[Frame]:
+async def last_events(session: Session, place: Frame, before: int, limit: int) -> list[Frame]:
     """Return the last events below ``before``, at most ``limit``, in rising order."""
     found: deque[Frame] = deque()
     while limit > 0:
         page = await session.request(
-            "history", sphere=sphere, before=before, limit=min(limit, PAGE_EVENTS_MAX)
+            "history", **place, before=before, limit=min(limit, PAGE_EVENTS_MAX)
         )
         found.extendleft(reversed(page["events"]))
         limit -= len(page["events"])
@@ -55,9 +57,10 @@ def invitee(text: str) -> Frame:
     return {"address": who} if "@" in who else {"member": who}
 
 
-def leaving(sphere: Any) -> str:
+def leaving(sphere: Any, *, private: bool = False) -> str:
     """Return what leaving does, for whoever is about to."""
+    what = "this private thread in " if private else ""
     return (
-        f"Leave «{safe_name(sphere['name'])}»? Everything that you wrote there is erased for"
+        f"Leave {what}«{safe_name(sphere['name'])}»? Everything that you wrote there is erased for"
         " everybody, and cannot be had back, unless you bequeathed it (`bequeath`)."
     )

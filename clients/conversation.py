@@ -9,26 +9,30 @@ screen.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
-from clients import rendering
+from clients import journal, rendering
 from clients.failures import Failure, Misuse, Refused
-from clients.following import Following
+from clients.following import Following, Thread
 from clients.safe_text import safe_line, safe_name
 from clients.session import Session
 from clients.slash import Share, parse_line
-from clients.timeline import Purge
+from clients.timeline import EDITS, Purge
 from clients.transcript import Entry, Said, Shown, Transcript
+from clients.typists import Typists
 from clients.wire import Frame, Sphere, check_body, draw_client_id
 
 #: Events shown of what came before, on arriving in a sphere: a screenful.
 BACK: Final = 20
 #: Seconds to wait for an acknowledgement before the prompt comes back without it.
 _ATTENTION: Final = 3.0
+#: Seconds after which what is on the screen counts as read: many events make one mark.
+_READ_AFTER: Final = 1.0
 #: Messages refused late that are kept for ``/again``.
 _REFUSED_MAX: Final = 32
 _FORGOTTEN: Final = "A sphere is not there for you any more: what it showed is off the screen"
@@ -56,17 +60,50 @@ class Terminal(Protocol):
     def forget_typed(self) -> None:
         """Forget the lines typed before, which can be had back with a key."""
 
+    def on_change(self, typed: Callable[[str], None]) -> None:
+        """Call ``typed`` with what the line holds, each time that it changes, where that shows."""
+
+    def status(self, words: str) -> None:
+        """Show a few words below the line until others replace them, where there is room."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message, and the destination that its author was shown."""
+    """A message, and the destination that its author was shown.
+
+    ``more``: the message that it answers, whom it mentions, the private thread that it is for.
+    """
 
     destination: Mapping[str, Any]
     body: str
     client_id: str
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 Order = Callable[["Conversation", str], Awaitable[None]]
+
+
+class Quiet:
+    """A listener of the sphere that a private thread is in: its people count, not what they say."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+
+    def show(self, _following: Following, _event: Frame) -> None:
+        """Ask for the prompt again: a name in it may be another."""
+        self._changed()
+
+    def purge(self, _following: Following, _purge: Purge) -> None:
+        """Hold nothing that could be forgotten."""
+
+    def forget(self, _following: Following) -> None:
+        """Hold nothing that could be forgotten."""
+
+    def signal(self, _following: Following, _signal: Frame) -> None:
+        """Show nothing: it is of the sphere, not of the thread."""
+
+    def gone(self, _following: Following, _failure: Failure | None) -> None:
+        """Leave it to the thread, which is gone too."""
 
 
 class Conversation:
@@ -85,13 +122,25 @@ class Conversation:
         self._here: Following | None = None
         self._aside: dict[str, Following] = {}
         self._shown: Sphere | None = None
+        self._journals: dict[tuple[str, int], journal.Head] = {}
         self._day = ""
         self._expected: frozenset[str] = frozenset()
+        self._typists = Typists(terminal.status)
+        self._marking: asyncio.TimerHandle | None = None
+        self._telling: set[asyncio.Future[None]] = set()
+        terminal.on_change(self._typed)
 
     async def run(self, begin: Callable[[], Awaitable[None]]) -> None:
         """Talk until ``/quit`` or the end of the input; raise what ends the session."""
         self.say(f"You are {safe_name(self.session.welcome['name'])}; /help lists what there is")
         await self._attempt(begin)
+        try:
+            await self._listen()
+        finally:
+            if self._marking is not None:
+                self._marking.cancel()
+
+    async def _listen(self) -> None:
         while not self.over:
             try:
                 line = await self._read(self._prompt)
@@ -105,9 +154,9 @@ class Conversation:
 
     def paint(self, lines: Iterable[str]) -> None:
         """Show lines that belong to no timeline."""
-        sphere = None if self._here is None else self._here.id
+        place = {} if self._here is None else self._here.place
         for line in lines:
-            self._add(Said(line, sphere), [line])
+            self._add(Said(line, place.get("sphere"), place.get("thread")), [line])
 
     def paint_secret(self, line: str) -> None:
         """Show a line this once: it does not come back when the screen is painted anew."""
@@ -115,7 +164,7 @@ class Conversation:
 
     @property
     def here(self) -> Following:
-        """Return the sphere where this conversation is. Raises Misuse when it is nowhere."""
+        """Return the sphere or thread where this conversation is. Raises Misuse when nowhere."""
         if self._here is None:
             raise Misuse("You are in no sphere. Go to one with /in SPHERE.")
         return self._here
@@ -131,12 +180,45 @@ class Conversation:
         await self.session.follow(following)
         self._here = following
 
-    def quit_sphere(self, sphere: str) -> None:
-        """Take off the screen a sphere that was just left."""
-        if self._here is not None and self._here.id == sphere:
-            self.session.drop(self._here)
+    async def go_private(self, view: Frame) -> None:
+        """Go to a private thread. Raises Refused."""
+        await self._go_away()
+        home = Following(view["sphere"], Quiet(self._terminal.refresh))
+        await self.session.follow(home)
+        thread = self._aside.pop(view["thread"], None)
+        if not isinstance(thread, Thread):
+            thread = Thread(view, home, self, back=BACK)
+        thread.home, thread.roster = home, home.roster
+        self._day = ""
+        await self.session.follow(thread)
+        self._here = thread
+        self.say(rendering.private_prompt(home.sphere, self._others(thread)).removesuffix("> "))
+
+    def _others(self, thread: Thread) -> list[str]:
+        me = self.session.welcome["member"]
+        return [thread.roster.name(member) for member in thread.members if member != me]
+
+    def quit_place(self, place: str) -> None:
+        """Take off the screen a sphere, or a thread, that was just left."""
+        here = self._here
+        if here is not None and place in here.place.values():
+            self.session.drop(here)
+            if isinstance(here, Thread):
+                self.session.drop(here.home)
             self._here = None
-        self._wipe(sphere)
+        self._wipe(place)
+
+    async def journal(self) -> list[dict[str, Any]]:
+        """Return what the journal of this sphere says, beyond what it was known to say already.
+
+        The first time, all that there is for me. Raises Broken when it does not hold.
+        """
+        sphere = self.here.place["sphere"]
+        stay = sphere, self.here.sphere["horizon"]
+        said, self._journals[stay] = await journal.read(
+            self.session, sphere, self._journals.get(stay)
+        )
+        return said
 
     async def agrees(self, question: str) -> bool:
         """Ask a question; only a clear yes is one."""
@@ -150,7 +232,7 @@ class Conversation:
         """Show where a message would go now, and share it there if its author agrees."""
         self.say(f"It would now go to {rendering.destination(present)}")
         if await self.agrees(f"{rendering.prompt(present).removesuffix('> ')}?"):
-            await self._share(Draft(present, draft.body, draft.client_id))
+            await self._share(replace(draft, destination=present))
         else:
             self.say("Not shared")
 
@@ -168,11 +250,18 @@ class Conversation:
         say = _NOTICES.get(frame["type"])
         if say is not None and frame["type"] not in self._expected:
             self.say(say(frame))
-        if frame["type"] == "sphere_forgotten":
-            self._wipe(frame["sphere"])
+        if frame["type"] in {"sphere_forgotten", "thread_forgotten"}:
+            self._wipe(frame.get("thread") or frame["sphere"])
 
     def show(self, following: Following, event: Frame) -> None:
-        """Show an event of the sphere where this conversation is."""
+        """Show an event of the place where this conversation is; an edit, where the message is."""
+        if event["type"] in EDITS and self._transcript.edit(event):
+            self._terminal.repaint(self._transcript.lines())
+            return
+        if following is self._here:
+            self._mark_soon()
+        if "author" in event:
+            self._typists.drop(following.roster.name(event["author"]))
         today = rendering.day(event["at"])
         if today != self._day:
             self._day = today
@@ -190,10 +279,44 @@ class Conversation:
         """Take all of a sphere off the screen: another stay begins."""
         self._wipe(following.id)
 
+    def signal(self, following: Following, signal: Frame) -> None:
+        """Show who types, for as long as it is worth saying."""
+        if signal["type"] == "typing" and following is self._here:
+            self._typists.note(following.roster.name(signal["member"]))
+
+    def _typed(self, text: str) -> None:
+        """Tell the others that this person types a message, now and then."""
+        if self._here is None or not text or text.startswith("/") or not self._typists.may_tell():
+            return
+        self._tell_aside("typing", **self._here.place)
+
+    async def _tell(self, kind: str, **fields: Any) -> None:
+        with contextlib.suppress(Failure):  # it is worth no word that it could not be told
+            if self.session.connected:
+                await self.session.request(kind, **fields)
+
+    def _tell_aside(self, kind: str, **fields: Any) -> None:
+        telling = asyncio.ensure_future(self._tell(kind, **fields))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+
+    def _mark_soon(self) -> None:
+        """Note for the other devices how far was read, once a few events have come."""
+        if self._marking is None:
+            loop = asyncio.get_running_loop()
+            self._marking = loop.call_later(_READ_AFTER, self._mark)
+
+    def _mark(self) -> None:
+        self._marking = None
+        if self._here is not None and self._here.timeline.shown:
+            self._tell_aside("mark_read", **self._here.place, seq=self._here.timeline.shown)
+
     def gone(self, following: Following, failure: Failure | None) -> None:
         """Take a sphere that is not there any more off the screen."""
         if self._here is following:
             self._here = None
+            if isinstance(following, Thread):
+                self.session.drop(following.home)
         self._wipe(following.id)
         if failure is not None:
             # Without one, a notice says so.
@@ -205,7 +328,10 @@ class Conversation:
         self._terminal.write(lines)
 
     def _prompt(self) -> str:
-        self._shown = None if self._here is None else self._here.sphere
+        here = self._here
+        self._shown = None if here is None else here.sphere
+        if isinstance(here, Thread):
+            return rendering.private_prompt(here.sphere, self._others(here))
         return "Cloison> " if self._shown is None else rendering.prompt(self._shown)
 
     def _obeying(self, line: str, shown: Sphere | None) -> Callable[[], Awaitable[None]]:
@@ -216,7 +342,7 @@ class Conversation:
                     raise Misuse(
                         "You are in no sphere: nothing was shared. /in SPHERE goes to one."
                     )
-                await self._share(Draft(shown, check_body(meaning.body), draw_client_id()))
+                await self.share(meaning.body, shown)
             elif meaning is not None:
                 await self._orders[meaning.name](self, meaning.argument)
 
@@ -231,10 +357,25 @@ class Conversation:
             # What is a command elsewhere is typed with a slash here.
             self.say(re.sub("`([a-z]+)`", r"/\1", failure.message))
 
+    async def share(
+        self, body: str, shown: Mapping[str, Any] | None = None, reply_to: int | None = None
+    ) -> None:
+        """Share a message where this conversation is, as it was ``shown``. Raises Misuse."""
+        here = self.here
+        shown = here.sphere if shown is None else shown
+        mentioned = here.roster.mentioned(body)
+        more: Frame = {"reply_to": reply_to}
+        if isinstance(here, Thread):
+            mentioned = [member for member in mentioned if member in here.members]
+            more["thread"] = here.id
+        more["mentions"] = mentioned or None
+        given = {name: value for name, value in more.items() if value is not None}
+        await self._share(Draft(shown, check_body(body), draw_client_id(), given))
+
     async def _share(self, draft: Draft) -> None:
         where = draft.destination
         fate = await self.session.share(
-            where["sphere"], where["revision"], draft.body, draft.client_id
+            where["sphere"], where["revision"], draft.body, draft.client_id, **draft.more
         )
         await asyncio.wait({fate}, timeout=_ATTENTION)
         if fate.done():
@@ -274,18 +415,22 @@ class Conversation:
         if self._here is None:
             return
         left, self._here = self._here, None
+        self._typists.clear()
         self._aside[left.id] = left
         await self.session.unfollow(left)
+        if isinstance(left, Thread):
+            await self.session.unfollow(left.home)
 
-    def keep_only(self, spheres: Container[str]) -> None:
-        """Forget the spheres that are not there for me any more, after I was away."""
-        for sphere in [sphere for sphere in self._aside if sphere not in spheres]:
-            self._wipe(sphere)
+    def keep_only(self, places: Container[str]) -> None:
+        """Forget the spheres and threads that are not there for me any more, after I was away."""
+        for place in [place for place in self._aside if place not in places]:
+            self._wipe(place)
 
-    def _wipe(self, sphere: str) -> None:
-        self._aside.pop(sphere, None)
+    def _wipe(self, place: str) -> None:
+        kept = {key: one for key, one in self._aside.items() if place not in one.place.values()}
+        self._aside = kept
         self._terminal.forget_typed()
-        if self._transcript.forget(sphere):
+        if self._transcript.forget(place):
             self._terminal.repaint(self._transcript.lines())
 
 
@@ -303,8 +448,20 @@ def _invited(frame: Frame) -> str:
     return f"{by} invites you to «{name}»: /join {name}"
 
 
+def _thread_added(frame: Frame) -> str:
+    count = len(frame["thread"]["members"])
+    return f"A private thread of {count} people begins: /spheres lists it, /in goes there"
+
+
+def _asked(frame: Frame) -> str:
+    name = safe_name(frame["name"])
+    return f"{name} asks to be let into a sphere of yours: /requests there, then /admit {name}"
+
+
 _NOTICES: Final[dict[str, Callable[[Frame], str]]] = {
     "sphere_added": _added,
     "sphere_forgotten": _forgotten,
     "invited": _invited,
+    "thread_added": _thread_added,
+    "asked": _asked,
 }

@@ -31,6 +31,7 @@ class EditingTerminal:
     def __init__(self, **settings: Any) -> None:
         self._message = ""
         self._asked: Callable[[], str] = str
+        self._status = ""
         self._editor: PromptSession[str] = PromptSession(
             message=lambda: self._message,
             # In memory: a file of everything somebody wrote would outlive their departure.
@@ -38,6 +39,7 @@ class EditingTerminal:
             # The line comes back as an event: once is enough.
             erase_when_done=True,
             enable_suspend=True,
+            bottom_toolbar=lambda: self._status or None,
             **settings,
         )
 
@@ -64,6 +66,16 @@ class EditingTerminal:
         editing = self._editor.app.is_running and not self._editor.app.is_done
         if editing and not self._editor.default_buffer.text:
             self._message = self._asked()
+            self._editor.app.invalidate()
+
+    def on_change(self, typed: Callable[[str], None]) -> None:
+        """Call ``typed`` with what is typed, at each key."""
+        self._editor.default_buffer.on_text_changed += lambda buffer: typed(buffer.text)
+
+    def status(self, words: str) -> None:
+        """Show a few words below the line."""
+        self._status = safe_line(words)
+        if self._editor.app.is_running:
             self._editor.app.invalidate()
 
     def forget_typed(self) -> None:

@@ -1,4 +1,4 @@
-"""Following: one sphere that this client shows, and whom it tells.
+"""Following: one sphere, or one private thread, that this client shows, and whom it tells.
 
 Joins the timeline (what to show), the roster (how people are called) and the settings (where a
 post would go). No I/O: the session feeds it, a listener prints. Invariant: the listener hears of a
@@ -31,6 +31,9 @@ class Listener(Protocol):
     def forget(self, following: Following) -> None:
         """Forget all that was shown of the sphere: another stay begins."""
 
+    def signal(self, following: Following, signal: Frame) -> None:
+        """Show something that is true for a moment."""
+
     def gone(self, following: Following, failure: Failure | None) -> None:
         """Forget the sphere: it is not there any more, refused by ``failure`` if by any."""
 
@@ -48,11 +51,17 @@ class Following:
         self.id = sphere
         self.listener = listener
         self.roster = Roster()
+        self.present: set[str] = set()
         self.timeline = Timeline(after)
         self.subscribed = False
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._back = back
         self._sphere: Sphere | None = None
+
+    @property
+    def place(self) -> Frame:
+        """Return the fields of a command that name it."""
+        return {"sphere": self.id}
 
     @property
     def sphere(self) -> Sphere:
@@ -72,9 +81,13 @@ class Following:
         fresh = cast("Sphere", subscribed["sphere"])
         back = self._restart(fresh)
         self._sphere = fresh
-        self.subscribed = True
         self.roster.reset(subscribed)
-        self._deliver(self.timeline.begin(fresh["head"], purges_of(subscribed), back=back))
+        self.present = set(subscribed.get("present", ()))
+        self._begin(fresh["head"], subscribed, back)
+
+    def _begin(self, head: int, subscribed: Frame, back: int) -> None:
+        self.subscribed = True
+        self._deliver(self.timeline.begin(head, purges_of(subscribed), back=back))
         if not self.begun.done():
             self.begun.set_result(None)
 
@@ -86,6 +99,13 @@ class Following:
     def hear(self, event: Frame) -> None:
         """Take a live event."""
         self._deliver(self.timeline.hear(event))
+
+    def signal(self, signal: Frame) -> None:
+        """Take what happens here and is not written down."""
+        if signal["type"] == "presence":
+            came, went = signal.get("came", ()), signal.get("went", ())
+            self.present = (self.present | set(came)) - set(went)
+        self.listener.signal(self, signal)
 
     def take(self, ask: Ask, page: Frame) -> None:
         """Take a page of history."""
@@ -115,10 +135,51 @@ class Following:
             else:
                 self._change(output)
                 self.listener.show(self, output)
-                self.roster.apply(output)
+                self._note(output)
+
+    def _note(self, event: Frame) -> None:
+        self.roster.apply(event)
 
     def _change(self, event: Frame) -> None:
         # A replayed change may be older than the settings that came with the subscription.
         if event["type"] == "sphere_changed" and event["revision"] >= self.sphere["revision"]:
             changed = {key: event[key] for key in _SETTINGS}
             self._sphere = cast("Sphere", {**self.sphere, **changed})
+
+
+class Thread(Following):
+    """A private thread; ``home`` follows the sphere that it is in, for its name and its people."""
+
+    def __init__(self, view: Frame, home: Following, listener: Listener, *, back: int = 0) -> None:
+        super().__init__(view["thread"], listener, back=back)
+        self.home = home
+        self.members: list[str] = view["members"]
+        self.roster = home.roster
+
+    @property
+    def place(self) -> Frame:
+        """Return the fields of a command that name it."""
+        return {"sphere": self.home.id, "thread": self.id}
+
+    @property
+    def sphere(self) -> Sphere:
+        """Return the settings of the sphere that it is in."""
+        return self.home.sphere
+
+    def begin(self, listening: Frame) -> None:
+        """Take the answer to a subscription."""
+        view = listening["thread"]
+        self.members = view["members"]
+        older = (self.timeline.shown or 0) > view["head"]
+        if older:
+            self.timeline = Timeline()
+            self.listener.forget(self)
+        self.roster.remember(listening["former"])
+        self._begin(view["head"], listening, self._back)
+
+    def _change(self, event: Frame) -> None:
+        if event["type"] in {"member_left", "manager_left"}:
+            self.members = [member for member in self.members if member != event["member"]]
+
+    def _note(self, event: Frame) -> None:
+        """Leave the people of the sphere as they are: its own timeline tells of them."""

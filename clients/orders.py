@@ -88,7 +88,9 @@ async def history(desk: Desk) -> None:
     roster = Roster()
     roster.reset(subscribed)
     before = desk.given.before or subscribed["sphere"]["head"] + 1
-    for event in await last_events(desk.session, sphere["sphere"], before, desk.given.limit):
+    for event in await last_events(
+        desk.session, {"sphere": sphere["sphere"]}, before, desk.given.limit
+    ):
         desk.printer.event(event, roster)
 
 

@@ -22,10 +22,7 @@ SENDINGS_MAX: Final = 20
 class Parcel:
     """A message on its way; ``fate`` is whatever its sender waits on."""
 
-    sphere: str
-    revision: int
-    body: str
-    client_id: str
+    fields: dict[str, Any]
     fate: Any = None
     number: int = 0
     sendings: int = 0

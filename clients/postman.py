@@ -73,13 +73,7 @@ class Postman:
 
     async def _send(self, link: Link, parcel: Parcel) -> None:
         try:
-            reply = await link.send(
-                "post",
-                sphere=parcel.sphere,
-                revision=parcel.revision,
-                client_id=parcel.client_id,
-                body=parcel.body,
-            )
+            reply = await link.send("post", **parcel.fields)
         except Unreachable:
             raise
         except Failure as failure:

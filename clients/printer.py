@@ -17,7 +17,7 @@ from clients.rendering import announce, day, render
 from clients.roster import Roster
 from clients.safe_text import safe_line
 from clients.timeline import Purge
-from clients.wire import Frame
+from clients.wire import Frame, as_base64
 
 
 class Printer:
@@ -33,14 +33,14 @@ class Printer:
     def record(self, record: Frame, *lines: str) -> None:
         """Print a result: the record as JSON, or the lines for a person."""
         if self._json:
-            _write(self._out, json.dumps(record))
+            _write(self._out, json.dumps(record, default=as_base64))
         else:
             _write(self._out, *lines)
 
     def event(self, event: Frame, roster: Roster) -> None:
         """Print an event of a timeline; a new day is said before its first event."""
         if self._json:
-            _write(self._out, json.dumps(event))
+            _write(self._out, json.dumps(event, default=as_base64))
             return
         today = day(event["at"])
         if today != self._day:
@@ -100,6 +100,9 @@ class Tail:
         """Print that all is to be forgotten."""
         record = {"type": "forget", "sphere": following.id}
         self._printer.record(record, announce("You came back in: forget what you saw before"))
+
+    def signal(self, _following: Following, _signal: Frame) -> None:
+        """Print nothing: a record of it would be out of date at once."""
 
     def gone(self, _following: Following, failure: Failure | None) -> None:
         """Stop: there is nothing to show any more."""

@@ -7,10 +7,11 @@ an announcement. Invariant: each line returned is harmless for a terminal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
+from clients.private import words
 from clients.roster import Roster
 from clients.safe_text import safe_line, safe_lines, safe_name
 from clients.wire import Frame
@@ -84,11 +85,24 @@ def prompt(sphere: Any) -> str:
     return f"Share in {safe_name(sphere['name'])}{wider}> "
 
 
+def private_prompt(sphere: Any, others: Iterable[str]) -> str:
+    """Return the prompt of a line that only these would read."""
+    return f"Privately to {', '.join(others) or 'nobody else'} in {safe_name(sphere['name'])}> "
+
+
+def thread(view: Frame, name: str) -> str:
+    """Return a private thread as one line of a list; ``name`` is that of its sphere."""
+    count = len(view["members"])
+    return f"{safe_line(view['thread'])}  private, {count} people, in {safe_name(name)}"
+
+
 def sphere(view: Frame) -> str:
     """Return a sphere of mine as one line of a list."""
     marks = [view["audience"], view["role"]]
     marks += ["listed"] if view["listed"] else []
     marks += ["entered"] if view["entered"] else []
+    unread = view["head"] - max(view.get("read", 0), view["horizon"] - 1)
+    marks += [f"{unread} since I last read"] if unread > 0 else []
     return f"{sphere_name(view)}  ({', '.join(map(safe_line, marks))})"
 
 
@@ -99,7 +113,11 @@ def invitation(view: Frame) -> str:
 
 def open_sphere(view: Frame) -> str:
     """Return a sphere that I may join as one line of a list."""
-    return f"{sphere_name(view)}  ({safe_line(view['audience'])}: I may join)"
+    if view["audience"] == "closed":
+        may = "I have asked to be let in" if view.get("asked") else "I may ask to be let in"
+    else:
+        may = "I may join"
+    return f"{sphere_name(view)}  ({safe_line(view['audience'])}: {may})"
 
 
 def sphere_name(view: Frame) -> str:
@@ -113,9 +131,10 @@ def connector(view: Frame, roster: Roster) -> str:
     return f"{safe_line(view['connector'])}  {safe_name(view['name'])}  (bot, installed by {by})"
 
 
-def member(view: Frame) -> str:
-    """Return a member as one line of a list."""
+def member(view: Frame, *, here: bool = False) -> str:
+    """Return a member as one line of a list; ``here`` says that a device of theirs listens."""
     marks = [view["role"]]
+    marks += ["here now"] if here else []
     if view["entered"]:
         marks.append("manager who entered")
     said = ", ".join(map(safe_line, marks))
@@ -153,6 +172,30 @@ def device(view: Frame) -> str:
     )
 
 
+def journal(record: Mapping[str, Any], roster: Roster) -> str:
+    """Return a record of a journal as one line of a list."""
+    known = {"sphere", "seq", "at", "type", "nonce"}
+    said = ", ".join(
+        f"{safe_line(name)} {_told(name, value, roster)}"
+        for name, value in record.items()
+        if name not in known
+    )
+    return f"[{record['seq']}] {moment(record['at'])}  {safe_line(record['type'])}: {said}"
+
+
+def _told(name: str, value: object, roster: Roster) -> str:
+    if name in {"member", "by"} and isinstance(value, str):
+        return roster.name(value)
+    return safe_line(str(value))
+
+
+def request(view: Frame) -> str:
+    """Return somebody who asks to be let in as one line of a list."""
+    return (
+        f"{safe_line(view['member'])}  {safe_name(view['name'])}  (asks since {moment(view['at'])})"
+    )
+
+
 def certificate(view: Frame) -> list[str]:
     """Return what a departure cleared, line by line."""
     return [
@@ -166,13 +209,48 @@ def certificate(view: Frame) -> list[str]:
 
 
 def _said(event: Frame, who: str, zone: tzinfo | None) -> list[str]:
-    first, *rest = safe_lines(event["body"])
+    said = words(event)
+    if said is None:
+        said = f"(sealed with {event['scheme']}: this client cannot open it)"
+    first, *rest = safe_lines(said)
     there = datetime.fromtimestamp(event["at"] / 1000, tz=zone).astimezone(zone)
-    return [f"{there:%H:%M} {who}: {first}", *(_INDENT + line for line in rest)]
+    place = f"[{event['seq']}]"
+    return [f"{there:%H:%M} {place} {who}: {first}", *(_INDENT + line for line in rest)]
 
 
 def _posted(event: Frame, roster: Roster, zone: tzinfo | None) -> list[str]:
-    return _said(event, roster.name(event["author"]), zone)
+    who = roster.name(event["author"])
+    if event.get("reply_to"):
+        who += f", to [{event['reply_to']}]"
+    if mentioned := event.get("mentions"):
+        who += f" (@{', @'.join(roster.name(member) for member in mentioned)})"
+    return _said(event, who + (" (edited)" if event.get("edited_at") else ""), zone)
+
+
+def _edited(event: Frame, roster: Roster, zone: tzinfo | None) -> list[str]:
+    return _said(event, f"{roster.name(event['author'])} put in the place of {_at(event)}", zone)
+
+
+def _at(event: Frame) -> str:
+    return f"[{event['message']}]"
+
+
+def _deleted(event: Frame, _roster: Roster) -> str:
+    return f"The message {_at(event)} is erased by its author"
+
+
+def _reacted(event: Frame, roster: Roster) -> str:
+    return f"{_who(roster, event['by'])} reacts to {_at(event)}: {safe_line(event['reaction'])}"
+
+
+def _unreacted(event: Frame, roster: Roster) -> str:
+    reaction = safe_line(event["reaction"])
+    return f"{_who(roster, event['by'])} takes back a reaction to {_at(event)}: {reaction}"
+
+
+def _started(event: Frame, roster: Roster) -> str:
+    with_whom = [roster.name(member) for member in event["members"]]
+    return f"{_who(roster, event['by'])} began this private thread: {', '.join(with_whom)}"
 
 
 def _brought(event: Frame, roster: Roster, zone: tzinfo | None) -> list[str]:
@@ -235,6 +313,10 @@ def _appointed(event: Frame, roster: Roster) -> str:
     return f"{_who(roster, event['by'])} made {roster.name(event['member'])} an administrator"
 
 
+def _stepped_down(event: Frame, roster: Roster) -> str:
+    return f"{_who(roster, event['member'])} is an administrator no more, by their own will"
+
+
 def _withdrawn(event: Frame, roster: Roster) -> str:
     return f"{_who(roster, event['author'])} withdrew their bequest; what it had kept is erased"
 
@@ -254,6 +336,13 @@ def _revoked(event: Frame, roster: Roster) -> str:
 
 _WRITERS: Final[dict[str, Writer]] = {
     "message_posted": _posted,
+    "private_posted": _posted,
+    "message_edited": _edited,
+    "private_edited": _edited,
+    "message_deleted": _announced(_deleted),
+    "reaction_added": _announced(_reacted),
+    "reaction_removed": _announced(_unreacted),
+    "thread_started": _announced(_started),
     "connector_posted": _brought,
     "erased": _erased,
     "member_joined": _announced(_joined),
@@ -263,6 +352,7 @@ _WRITERS: Final[dict[str, Writer]] = {
     "member_renamed": _announced(_renamed),
     "sphere_changed": _announced(_changed),
     "administrator_appointed": _announced(_appointed),
+    "administrator_stepped_down": _announced(_stepped_down),
     "bequest_withdrawn": _announced(_withdrawn),
     "connector_installed": _announced(_installed),
     "connector_revoked": _announced(_revoked),

@@ -47,6 +47,10 @@ class Roster:
             change(self, event)
             self._count()
 
+    def remember(self, former: Iterable[Frame]) -> None:
+        """Learn the names of more people who left and are still to be called by them."""
+        self._former |= {view["member"]: view["name"] for view in former}
+
     def name(self, member: str) -> str:
         """Return how to call a member, past or present; a manager who entered is called one."""
         view = self.members.get(member)
@@ -56,6 +60,18 @@ class Roster:
         name = safe_name(view["name"])
         twins = f" ({member[:_ID_SHOWN]})" if self._bearers[name] > 1 else ""
         return name + twins + (" (manager)" if view["entered"] else "")
+
+    def mentioned(self, text: str) -> list[str]:
+        """Return the members whom ``text`` mentions: an @ before their name, or their id."""
+        found = []
+        bearers = sorted(self.members.items(), key=lambda one: -len(one[1]["name"]))
+        for member, view in bearers:
+            for mark in (f"@{safe_name(view['name'])}", f"@{member}"):
+                if mark in text:
+                    text = text.replace(mark, "")
+                    found.append(member)
+                    break
+        return found
 
     def find(self, text: str) -> str:
         """Return the id of the one member called ``text``, or whose id it is. Raises Misuse."""
@@ -92,6 +108,11 @@ class Roster:
         if view is not None:
             self.members[event["member"]] = {**view, "role": "administrator"}
 
+    def _step_down(self, event: Frame) -> None:
+        view = self.members.get(event["member"])
+        if view is not None:
+            self.members[event["member"]] = {**view, "role": "member"}
+
     def _install(self, event: Frame) -> None:
         self.connectors[event["connector"]["connector"]] = event["connector"]
 
@@ -106,6 +127,7 @@ class Roster:
         "member_renamed": _rename,
         "bequest_withdrawn": _withdraw,
         "administrator_appointed": _appoint,
+        "administrator_stepped_down": _step_down,
         "connector_installed": _install,
         "connector_revoked": _revoke,
     }

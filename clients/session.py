@@ -26,13 +26,19 @@ from clients.following import Following
 from clients.link import Dial, Link
 from clients.outbox import Parcel
 from clients.postman import Postman
+from clients.private import seal
 from clients.reconnection import Backoff
 from clients.wire import Frame, draw_client_id
 
 T = TypeVar("T")
 
 #: Commands that can be sent again when the answer was lost: they change nothing, or the same.
-REPEATABLE: Final = frozenset({"list", "subscribe", "unsubscribe", "history", "oversee"})
+REPEATABLE: Final = frozenset(
+    {"list", "subscribe", "unsubscribe", "history", "oversee", "converse", "mark_read", "journal"}
+)
+#: What happens in a sphere and is not written down.
+SIGNALS: Final = frozenset({"presence", "typing", "read_shown"})
+_FORGOTTEN: Final = frozenset({"sphere_forgotten", "thread_forgotten"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +156,21 @@ class Session:
         following.suspend()
         if self._link is not None:
             with contextlib.suppress(Refused, Unreachable):
-                await self.request("unsubscribe", sphere=following.id)
+                await self.request("unsubscribe", **following.place)
 
     async def share(
-        self, sphere: str, revision: int, body: str, client_id: str | None = None
+        self, sphere: str, revision: int, body: str, client_id: str | None = None, **more: Any
     ) -> asyncio.Future[Frame]:
         """Post a message; return where its acknowledgement, or its refusal, will be.
 
+        ``more`` fields: the message that it answers, whom it mentions, the thread that it is for.
         Waits for room first: no more than the window is unacknowledged at any time.
         """
         await self._unless_ended(self._postman.room())
-        return self._postman.put(Parcel(sphere, revision, body, client_id or draw_client_id()))
+        fields = {"sphere": sphere, "revision": revision, **more}
+        fields |= {"body": body} if "thread" not in more else seal(body)
+        fields["client_id"] = client_id or draw_client_id()
+        return self._postman.put(Parcel(fields))
 
     async def _live(self) -> None:
         try:
@@ -235,7 +245,8 @@ class Session:
         """Subscribe to what is followed, and ask for what is missing, as long as the link lasts."""
         if back:
             listed = await self._insist(link, "list")
-            self.hooks.inside({view["sphere"] for view in listed["spheres"]})
+            threads = {view["thread"] for view in listed.get("threads", ())}
+            self.hooks.inside({view["sphere"] for view in listed["spheres"]} | threads)
         while True:
             self._attention.clear()
             for following in list(self._followings.values()):
@@ -249,11 +260,11 @@ class Session:
     async def _advance(self, link: Link, following: Following) -> None:
         if not following.subscribed:
             after = following.timeline.shown
-            reply = await self._insist(link, "subscribe", sphere=following.id, after=after)
+            reply = await self._insist(link, "subscribe", **following.place, after=after)
             following.begin(reply)
         while (ask := following.timeline.ask()) is not None:
             page = await self._insist(
-                link, "history", sphere=following.id, after=ask.after, limit=ask.limit
+                link, "history", **following.place, after=ask.after, limit=ask.limit
             )
             following.take(ask, page)
 
@@ -270,17 +281,27 @@ class Session:
                 await asyncio.sleep(delay)
 
     def _hear(self, frame: Frame) -> None:
-        following = self._followings.get(str(frame.get("sphere")))
-        if frame["type"] == "sphere_forgotten" and following is not None:
-            del self._followings[following.id]
-            following.end(None)
-        elif "seq" in frame and following is not None:
+        following = self._followings.get(str(frame.get("thread") or frame.get("sphere")))
+        if frame["type"] in _FORGOTTEN:
+            self._forget(frame)
+        elif following is not None and frame["type"] in SIGNALS:
+            following.signal(frame)
+        elif "seq" in frame and "at" in frame and following is not None:
             following.hear(frame)
             self._attention.set()
         if frame["type"] == "error":
             self.hooks.tell(Refused(frame["error"]).message)
-        elif "seq" not in frame:
+        elif "at" not in frame:
             self.hooks.notice(frame)
+
+    def _forget(self, frame: Frame) -> None:
+        """End what follows a thread that was left; or a sphere, and every thread in it."""
+        thread = frame.get("thread")
+        for following in tuple(self._followings.values()):
+            place = following.place
+            if place["sphere"] == frame["sphere"] and thread in {None, place.get("thread")}:
+                del self._followings[following.id]
+                following.end(None)
 
     def _turn(self, link: Link | None) -> None:
         self._link = link

@@ -73,6 +73,12 @@ class PlainTerminal:
     def forget_typed(self) -> None:
         """Do nothing: there is no key to have a line back."""
 
+    def on_change(self, _typed: Callable[[str], None]) -> None:
+        """Do nothing: a line is seen when it is whole."""
+
+    def status(self, _words: str) -> None:
+        """Do nothing: paper has no place that changes."""
+
     def _ask(self) -> None:
         self._err.write(safe_line(self._message))
         self._err.flush()

@@ -1,5 +1,7 @@
 """Timeline: which events of one sphere to show, in which order, and what to forget first.
 
+Or of one private thread: it has a timeline of its own.
+
 Events come live, in pages of history, twice, or with holes: a connection breaks, a server sends
 again, a page crosses a live event. This module decides what of it is shown and what must still be
 asked for; it does no I/O and knows no clock.
@@ -11,8 +13,9 @@ the server has been asked again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 from clients.wire import PAGE_EVENTS_MAX, Frame, Incoherent
@@ -25,6 +28,7 @@ AHEAD_MAX: Final = 1_000
 class Purge:
     """What must be forgotten: what ``author`` wrote in ``sphere`` at a ``seq`` below ``before``.
 
+    With ``message``, that one alone, with what hangs on it; with ``thread``, in that thread.
     ``told`` says that an event of the timeline announces it.
     """
 
@@ -32,24 +36,32 @@ class Purge:
     author: str
     before: int
     told: bool = False
+    message: int | None = None
+    thread: str | None = None
+
+    @property
+    def timeline(self) -> str:
+        """Return the id of the timeline that it is about."""
+        return self.thread or self.sphere
 
     def covers(self, event: Frame) -> bool:
-        """Say whether ``event`` is a message of this author, or tells their name."""
+        """Say whether ``event`` is something that this author said, or tells their name."""
         if event["seq"] >= self.before:
             return False
-        if event["type"] == "member_joined":
-            return bool(event["member"]["member"] == self.author)
-        if event["type"] == "member_renamed":
-            return bool(event["member"] == self.author)
-        return event["type"] == "message_posted" and bool(event["author"] == self.author)
+        if self.message is not None:
+            hangs = event["type"] in _HANGING and event["message"] == self.message
+            return bool(hangs or event["seq"] == self.message)
+        said_by = _SAID_BY.get(event["type"])
+        return said_by is not None and bool(said_by(event) == self.author)
 
     def record(self) -> Frame:
         """Return what ``--json`` prints, so that a reader of the output can forget too."""
+        said = {"type": "purge", "sphere": self.sphere, "author": self.author}
+        only = {"thread": self.thread, "message": self.message}
         return {
-            "type": "purge",
-            "sphere": self.sphere,
-            "author": self.author,
+            **said,
             "before": self.before,
+            **{name: value for name, value in only.items() if value is not None},
         }
 
 
@@ -68,6 +80,22 @@ class Ask:
 
 
 Output = Frame | Purge
+
+#: Events that put other words in the place of a message.
+EDITS: Final = frozenset({"message_edited", "private_edited"})
+#: Events that hang on a message, and go with it.
+_HANGING: Final = frozenset({"reaction_added", "reaction_removed"}) | EDITS
+#: Whose words, or whose name, an event holds.
+_SAID_BY: Final[dict[str, Callable[[Frame], object]]] = {
+    "message_posted": itemgetter("author"),
+    "private_posted": itemgetter("author"),
+    "message_edited": itemgetter("author"),
+    "private_edited": itemgetter("author"),
+    "reaction_added": itemgetter("by"),
+    "reaction_removed": itemgetter("by"),
+    "member_joined": lambda event: event["member"]["member"],
+    "member_renamed": itemgetter("member"),
+}
 
 
 class Timeline:
@@ -182,18 +210,29 @@ class Timeline:
 
 def purge_of(event: Frame) -> Purge | None:
     """Return what ``event`` orders to forget, if anything."""
-    kind = event["type"]
+    kind, sphere, seq, thread = event["type"], event["sphere"], event["seq"], event.get("thread")
     if kind in {"member_left", "manager_left"} and event["kept"] != "named":
-        return Purge(event["sphere"], event["member"], event["seq"], told=True)
+        return Purge(sphere, event["member"], seq, told=True, thread=thread)
     if kind == "bequest_withdrawn":
-        return Purge(event["sphere"], event["author"], event["before"], told=True)
+        return Purge(sphere, event["author"], event["before"], told=True, thread=thread)
+    if kind == "message_deleted":
+        return Purge(sphere, "", seq, told=True, message=event["message"], thread=thread)
     return None
 
 
 def purges_of(subscribed: Frame) -> list[Purge]:
     """Return the purges in the answer to a subscription."""
-    sphere = subscribed["sphere"]["sphere"]
-    return [Purge(sphere, purge["author"], purge["before"]) for purge in subscribed["purges"]]
+    view = subscribed.get("thread") or subscribed["sphere"]
+    return [
+        Purge(
+            view["sphere"],
+            purge["author"],
+            purge["before"],
+            message=purge.get("message"),
+            thread=view.get("thread"),
+        )
+        for purge in subscribed["purges"]
+    ]
 
 
 def _seq_of(event: Frame) -> int:

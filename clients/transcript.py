@@ -21,12 +21,22 @@ from clients.wire import Frame
 ENTRIES_MAX: Final = 1_000
 
 
+#: The fields of a message that an edit replaces.
+_WORDS: Final[tuple[str, ...]] = ("body", "sealed", "scheme")
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A line that tells of ``sphere`` (its name, its members), or of none."""
+    """A line that tells of a timeline and its sphere (its name, its members), or of none."""
 
     line: str
     sphere: str | None = None
+    thread: str | None = None
+
+    @property
+    def timeline(self) -> str | None:
+        """Return the timeline that the line is of."""
+        return self.thread or self.sphere
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,11 @@ class Shown:
     def sphere(self) -> str:
         """Return the sphere that the event is of."""
         return str(self.event["sphere"])
+
+    @property
+    def timeline(self) -> str:
+        """Return the timeline that the event is of."""
+        return str(self.event.get("thread") or self.event["sphere"])
 
 
 Entry = Said | Shown
@@ -59,9 +74,15 @@ class Transcript:
         """Apply ``purge``; return whether anything on the screen must go."""
         return self._become([entry for entry in self._entries if not _covered(entry, purge)])
 
-    def forget(self, sphere: str) -> bool:
-        """Drop everything of ``sphere``; return whether anything must go."""
-        return self._become([entry for entry in self._entries if entry.sphere != sphere])
+    def forget(self, place: str) -> bool:
+        """Drop everything of a sphere, or of a thread; return whether anything must go."""
+        kept = [entry for entry in self._entries if place not in {entry.sphere, entry.timeline}]
+        return self._become(kept)
+
+    def edit(self, edited: Frame) -> bool:
+        """Put the words of a ``message_edited`` in their place; return whether any was there."""
+        place = edited.get("thread") or edited["sphere"], edited["message"]
+        return self._become([_edited(entry, place, edited) for entry in self._entries])
 
     def lines(self) -> Iterator[str]:
         """Return what to paint, with people under the names that they have now."""
@@ -78,5 +99,12 @@ class Transcript:
 
 
 def _covered(entry: Entry, purge: Purge) -> bool:
-    same = entry.sphere == purge.sphere
+    same = entry.timeline == purge.timeline
     return same and isinstance(entry, Shown) and purge.covers(entry.event)
+
+
+def _edited(entry: Entry, place: tuple[str, int], edited: Frame) -> Entry:
+    if isinstance(entry, Said) or (entry.timeline, entry.event["seq"]) != place:
+        return entry
+    words: Frame = {name: edited[name] for name in _WORDS if name in edited}
+    return Shown({**entry.event, **words, "edited_at": edited["at"]}, entry.roster)

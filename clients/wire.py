@@ -6,6 +6,7 @@ with a type or raises ``Incoherent``; no other exception escapes.
 
 from __future__ import annotations
 
+import base64
 import importlib
 import json
 import os
@@ -86,7 +87,7 @@ class Json(Encoding):
 
     def encode(self, frame: Frame) -> str:
         """Return the frame as text, without escapes: they would cost bytes of the frame."""
-        return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(frame, ensure_ascii=False, separators=(",", ":"), default=as_base64)
 
     def _read(self, data: bytes | str) -> object:
         return json.loads(data)
@@ -111,6 +112,13 @@ class Msgpack(Encoding):
         if isinstance(data, str):
             raise ValueError("a text message on a binary conversation")  # noqa: TRY004
         return self._library.unpackb(data)
+
+
+def as_base64(value: object) -> str:
+    """Return bytes as JSON carries them. Raises TypeError for anything else."""
+    if not isinstance(value, bytes):
+        raise TypeError(f"JSON cannot carry {type(value).__name__}")
+    return base64.b64encode(value).decode()
 
 
 def encoding(name: str) -> Encoding:

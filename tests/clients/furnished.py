@@ -84,6 +84,9 @@ class Recorder:
     def forget(self, _following: Following) -> None:
         self._note("forget")
 
+    def signal(self, _following: Following, _signal: Frame) -> None:
+        pass  # what is true for a moment is not remembered
+
     def gone(self, _following: Following, failure: Failure | None) -> None:
         self.failure = failure
         self._note("gone")

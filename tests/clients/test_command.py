@@ -125,7 +125,7 @@ async def test_a_sphere_is_founded_filled_and_left(
     assert (sphere["name"], sphere["role"]) == ("Garden", "administrator")
     assert (invited.code, invited.out) == (0, "")
     assert f"{sphere['sphere']}  Garden  (invited by Ana)" in listed.out
-    assert joined.out == f"{sphere['sphere']}  Garden  (closed, member)\n"
+    assert joined.out == f"{sphere['sphere']}  Garden  (closed, member, 1 since I last read)\n"
     assert refused.code == 2
     assert "Everything that you wrote there is erased" in refused.err
     assert left.records[0]["messages_erased"] == 1

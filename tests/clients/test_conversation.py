@@ -27,6 +27,7 @@ class Paper:
         self.lines: list[str] = []
         self.prompt = ""
         self.forgotten = 0
+        self.below = ""
         self._typed: asyncio.Queue[str | None] = asyncio.Queue()
         self._asked: Callable[[], str] = str
         self._begun = False
@@ -58,9 +59,21 @@ class Paper:
     def forget_typed(self) -> None:
         self.forgotten += 1
 
-    def begin_a_line(self) -> None:
+    def on_change(self, typed: Callable[[str], None]) -> None:
+        self._typed_at_keys = typed
+
+    def status(self, words: str) -> None:
+        self.below = words
+        self._news.tell()
+
+    def begin_a_line(self, text: str = "h") -> None:
         """Type something, without ending the line: the prompt must stay."""
         self._begun = True
+        self._typed_at_keys(text)
+
+    async def until_below(self, words: str) -> None:
+        """Wait until these words stand below the line."""
+        await self._news.until(lambda: words in self.below, lambda: self.below)
 
     def type(self, *lines: str | None) -> None:
         """Type whole lines; None ends the input."""
@@ -135,7 +148,7 @@ async def test_with_several_spheres_one_chooses(furnished: Furnished) -> None:
     await furnished.house.sphere(furnished.bob, name="Garden")
     async with talking(furnished, furnished.bob, None) as talk:
         await talk.paper.until_asked("Cloison> ")
-        assert talk.paper.holds("Garden  (closed, administrator)")
+        assert talk.paper.holds("Garden  (closed, administrator, 1 since I last read)")
 
         talk.paper.type("a line for nobody", "/members")
         await talk.paper.until("You are in no sphere: nothing was shared")

@@ -7,7 +7,7 @@ from clients.outbox import Outbox, Parcel
 
 
 def parcel(body: str = "hello") -> Parcel:
-    return Parcel(sphere="s", revision=1, body=body, client_id=f"id-{body}")
+    return Parcel({"sphere": "s", "revision": 1, "body": body, "client_id": f"id-{body}"})
 
 
 def full(count: int, sendings_max: int = 20) -> tuple[Outbox, list[Parcel]]:
@@ -20,7 +20,7 @@ def full(count: int, sendings_max: int = 20) -> tuple[Outbox, list[Parcel]]:
 def flown(outbox: Outbox, now: float = 0.0) -> list[str]:
     bodies = []
     while (each := outbox.next(now)) is not None:
-        bodies.append(each.body)
+        bodies.append(each.fields["body"])
     return bodies
 
 
@@ -122,13 +122,13 @@ def test_no_message_is_dropped_and_none_leaves_out_of_turn(steps: list[str]) -> 
             flying.append(each)
         elif step == "settle" and flying:
             outbox.settle(flying[0])
-            stored.append(flying.pop(0).body)
+            stored.append(flying.pop(0).fields["body"])
         elif step == "postpone" and flying:
             outbox.postpone(flying.pop(0), until=0)
         elif step == "lose":
             outbox.lose()
             flying = []
 
-    left = [each.body for each in outbox.clear()]
+    left = [each.fields["body"] for each in outbox.clear()]
 
     assert sorted(stored + left, key=int) == [str(number) for number in range(written)]

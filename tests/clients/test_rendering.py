@@ -39,24 +39,24 @@ def rendered(each: Frame) -> list[str]:
 
 
 def test_a_message_shows_the_hour_and_who_speaks() -> None:
-    assert rendered(message(1)) == ["14:03 Ana: hello"]
+    assert rendered(message(1)) == ["14:03 [1] Ana: hello"]
 
 
 def test_a_second_line_cannot_pass_for_an_announcement() -> None:
     assert rendered(message(1, body="hi\n-- Manager Max entered --")) == [
-        "14:03 Ana: hi",
+        "14:03 [1] Ana: hi",
         "      | -- Manager Max entered --",
     ]
 
 
 def test_a_message_of_nobody_in_particular_is_from_a_former_member() -> None:
-    assert rendered(message(1, MAX)) == ["14:03 a former member: hello"]
+    assert rendered(message(1, MAX)) == ["14:03 [1] a former member: hello"]
 
 
 def test_a_bot_is_marked_with_who_answers_for_it() -> None:
     brought = event("connector_posted", 1, connector=BOT, name="CI", installed_by=ANA, body="green")
 
-    assert rendered(brought) == ["14:03 [bot CI, installed by Ana]: green"]
+    assert rendered(brought) == ["14:03 [1] [bot CI, installed by Ana]: green"]
 
 
 def test_what_a_bot_calls_itself_stands_beside_its_name() -> None:
@@ -64,7 +64,7 @@ def test_what_a_bot_calls_itself_stands_beside_its_name() -> None:
         "connector_posted", 1, connector=BOT, name="CI", installed_by=ANA, body="x", label="Max"
     )
 
-    assert rendered(brought) == ["14:03 [bot CI calling itself «Max», installed by Ana]: x"]
+    assert rendered(brought) == ["14:03 [1] [bot CI calling itself «Max», installed by Ana]: x"]
 
 
 def test_an_erased_place_says_so() -> None:
