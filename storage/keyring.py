@@ -27,8 +27,17 @@ NONCE_BYTES = 12
 #: Keys held in memory: the least recently used is read again from the file.
 CACHED_MAX = 10_000
 
-#: Nobody but this process has a reason to open the file; who does is not waited for for long.
-_PRAGMAS = ("journal_mode=wal", "synchronous=full", "secure_delete=on", "busy_timeout=100")
+#: Nobody but this process has a reason to open the file; who does is not waited for for long. What
+#: ``VACUUM`` copies stays in memory: it would leave keys in a folder of temporary files.
+_PRAGMAS = (
+    "journal_mode=wal",
+    "synchronous=full",
+    "secure_delete=on",
+    "temp_store=memory",
+    "busy_timeout=100",
+)
+#: Keys that are looked for one by one in the file; for more, it is cheaper to write it anew.
+SOUGHT_MAX = 8
 _TABLE = "CREATE TABLE IF NOT EXISTS secret (id BLOB PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID"
 
 
@@ -119,7 +128,7 @@ class Keyring:
                 self._receipt_keys.pop(key_id, None)
             self._file.executemany("DELETE FROM secret WHERE id = ?", [(one,) for one in doomed])
             self._checkpoint()
-            if self._holds(keys):
+            if len(keys) > SOUGHT_MAX or self._holds(keys):
                 self._file.execute("VACUUM")
                 self._checkpoint()
 

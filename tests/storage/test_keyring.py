@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from storage.keyring import Keyring
+import pytest
+
+from storage.keyring import SOUGHT_MAX, Keyring
 
 #: What every command of administration does beside a server: it opens the file, and closes it.
 _LOOK = """
@@ -45,4 +47,34 @@ def test_a_key_drawn_after_one_was_destroyed_outlives_a_crash_though_another_pro
     found = _crashed(path, tmp_path / "after")
     assert found.open(sealed, b"here") == b"acknowledged"
     found.close()
+    ring.close()
+
+
+def test_a_keyring_that_is_written_anew_leaves_no_copy_in_a_folder_of_temporary_files(
+    tmp_path: Path,
+) -> None:
+    ring = Keyring(tmp_path / "keys.sqlite3")
+
+    (where,) = ring._file.execute("PRAGMA temp_store").fetchone()  # no other witness
+
+    in_memory = 2
+    assert where == in_memory
+    ring.close()
+
+
+def test_of_many_keys_none_is_sought_by_itself_and_none_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = Keyring(tmp_path / "keys.sqlite3")
+    kept = ring.create()
+    sealed = ring.seal(kept, b"kept", b"here")
+    doomed = [ring.create() for _ in range(20 * SOUGHT_MAX)]
+    keys = [ring.lasting(one) for one in doomed]
+    monkeypatch.setattr(Keyring, "_holds", lambda *_: pytest.fail("sought, key by key"))
+
+    ring.destroy(doomed)
+
+    files = [path.read_bytes() for path in tmp_path.iterdir()]
+    assert not any(key in content for key in keys for content in files)
+    assert ring.open(sealed, b"here") == b"kept"
     ring.close()
