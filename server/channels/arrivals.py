@@ -25,6 +25,7 @@ from server.protocol.events import (
     AdministratorSteppedDown,
     Invited,
     ManagerEntered,
+    Notice,
     SphereAdded,
     SphereForgotten,
 )
@@ -79,11 +80,15 @@ def uninvite(tx: Transaction, request: Request[Uninvite]) -> Outcome:
     if command.address is not None:
         admissions.withdraw_guest(tx, sphere=command.sphere, address=command.address)
     stood = invitations.withdraw(tx, command.sphere, "" if guest is None else guest.id)
-    done = Done(id=command.id)
-    if guest is None or not stood:
-        return Outcome(reply=done)
-    forget = SphereForgotten(sphere=command.sphere)
-    return Outcome(reply=done, publication=Publication(notices=((guest.id, forget),)))
+    told: tuple[tuple[str, Notice], ...] = ()
+    if guest is not None and stood:
+        told = ((guest.id, SphereForgotten(sphere=command.sphere)),)
+    # An address may be gone: its bytes go too, and it takes as long if there was none.
+    return Outcome(
+        reply=Done(id=command.id),
+        publication=Publication(notices=told),
+        erased=command.address is not None,
+    )
 
 
 def _guest(tx: Transaction, command: Invite | Uninvite, organisation: str) -> Member | None:

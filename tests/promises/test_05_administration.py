@@ -36,6 +36,21 @@ async def test_an_invitation_that_is_taken_back_opens_nothing_and_the_guest_forg
             assert (await guest.call("list"))["invitations"] == []
 
 
+async def test_an_address_that_was_invited_is_in_no_file_once_that_is_taken_back(
+    house: House,
+) -> None:
+    acme = await house.organisation()
+    ana = await house.resident(acme, "Ana")
+    sphere, address = await house.sphere(ana), "heron.at.dusk@nowhere.example"
+    async with await house.person(ana) as host:
+        await host.call("invite_visitor", sphere=sphere, address=address)
+        assert house.holds(address)
+
+        await host.call("uninvite", sphere=sphere, address=address)
+
+        assert not house.holds(address)
+
+
 async def test_any_administrator_takes_back_what_another_offered(house: House) -> None:
     acme = await house.organisation()
     ana, bob, carol = [await house.resident(acme, name) for name in ("Ana", "Bob", "Carol")]
