@@ -85,7 +85,15 @@ def mark_read(tx: Transaction, sphere_id: str, member_id: str, seq: int) -> None
 def of_sphere(tx: Transaction, sphere_id: str) -> list[Stay]:
     """Return every present stay."""
     rows = tx.execute(
-        select(stay.c.member, stay.c.role, stay.c.entered, stay.c.horizon, bequest.c.form)
+        select(
+            stay.c.member,
+            stay.c.role,
+            stay.c.entered,
+            stay.c.horizon,
+            bequest.c.form,
+            member.c.disabled,
+        )
+        .join(member, member.c.id == stay.c.member)
         .outerjoin(
             bequest, and_(bequest.c.sphere == stay.c.sphere, bequest.c.member == stay.c.member)
         )
@@ -98,6 +106,7 @@ def of_sphere(tx: Transaction, sphere_id: str) -> list[Stay]:
             entered=bool(row.entered),
             horizon=row.horizon,
             bequest=Bequest(row.form) if row.form else Bequest.NONE,
+            disabled=bool(row.disabled),
         )
         for row in rows
     ]

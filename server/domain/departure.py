@@ -22,13 +22,19 @@ def successor(stays: Iterable[Stay], leaver: str) -> str | None:
 
     A sphere never stays without an administrator while it has members: when the last one goes,
     the member who has been there longest takes over. A manager who entered is not of the sphere:
-    they neither count as its administrator nor inherit it, unless nobody else is left.
+    they neither count as its administrator nor inherit it, unless nobody else is left. Nor does
+    who is shut out, where somebody else is inside.
     """
-    rest = sorted((stay for stay in stays if stay.member != leaver), key=_seniority)
-    own = [stay for stay in rest if not stay.entered]
-    if any(stay.role is SphereRole.ADMINISTRATOR for stay in own):
+    everyone = sorted(stays, key=_seniority)
+    own = [stay for stay in everyone if stay.member != leaver and not stay.entered]
+    able = [stay for stay in own if not stay.disabled]
+    if any(stay.role is SphereRole.ADMINISTRATOR for stay in able):
         return None
-    return own[0].member if own else None
+    held = any(one.member == leaver and one.role is SphereRole.ADMINISTRATOR for one in everyone)
+    if any(stay.role is SphereRole.ADMINISTRATOR for stay in own) and not (held and able):
+        return None
+    heirs = able or own
+    return heirs[0].member if heirs else None
 
 
 def _seniority(stay: Stay) -> tuple[int, str]:

@@ -74,6 +74,7 @@ class Stay(Fact, frozen=True):
     declines: bool | None = None  #: new private threads; None: as everywhere
     default_thread: str | None = None
     read: int = 0  #: how far they said that they read
+    disabled: bool = False  #: shut out of the organisation at present
 
     @property
     def seat(self) -> Seat:

@@ -203,13 +203,13 @@ def check_step_down(standing: Standing | None, everyone: Iterable[Stay]) -> Stay
     """Return the stay of an administrator whom the sphere can spare.
 
     Who entered as a manager is not of the sphere, and counts as nobody's successor; they
-    administer as long as they are inside.
+    administer as long as they are inside. Nor does who is shut out: nobody would administer.
     """
     stay = check_administrator(standing)
     if stay.entered:
         raise errors.NotAllowed("A manager who entered administers until they leave.")
     if not any(
-        other.role is SphereRole.ADMINISTRATOR and not other.entered
+        other.role is SphereRole.ADMINISTRATOR and not other.entered and not other.disabled
         for other in everyone
         if other.member != stay.member
     ):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,6 +86,23 @@ def test_a_manager_who_entered_neither_leads_nor_inherits() -> None:
 
     assert successor(stays, "ana") == "carol"
     assert successor(stays[:2], "ana") is None
+
+
+def test_who_is_shut_out_leads_nobody_and_inherits_where_nobody_else_is_left() -> None:
+    ana, carol = _stay("ana", 1, ADMINISTRATOR), _stay("carol", 3)
+    bob = msgspec.structs.replace(_stay("bob", 2, ADMINISTRATOR), disabled=True)
+    dora = msgspec.structs.replace(_stay("dora", 2), disabled=True)
+
+    assert successor([ana, bob, carol], "ana") == "carol"
+    assert successor([ana, dora, carol], "ana") == "carol"
+    assert successor([ana, bob], "ana") is None
+    assert successor([ana, dora], "ana") == "dora"
+
+
+def test_that_somebody_leaves_who_did_not_lead_changes_no_leader() -> None:
+    bob = msgspec.structs.replace(_stay("bob", 1, ADMINISTRATOR), disabled=True)
+
+    assert successor([bob, _stay("carol", 2), _stay("dora", 3)], "dora") is None
 
 
 def test_the_last_one_leaves_nobody_behind() -> None:

@@ -51,6 +51,23 @@ async def test_an_address_that_was_invited_is_in_no_file_once_that_is_taken_back
         assert not house.holds(address)
 
 
+async def test_who_is_shut_out_is_nobody_to_leave_the_office_to(house: House) -> None:
+    acme = await house.organisation()
+    ana, bob, carol = [await house.resident(acme, name) for name in ("Ana", "Bob", "Carol")]
+    max_ = await house.resident(acme, "Max", MemberRole.MANAGER)
+    sphere = await house.sphere(ana, bob, carol)
+    async with await house.person(ana) as host, await house.person(max_) as manager:
+        await host.call("appoint", sphere=sphere, member=bob.id)
+        await manager.call("disable", member=bob.id)
+
+        refused = await host.refusal("step_down", sphere=sphere)
+        async with await house.person(carol) as other:
+            await other.call("subscribe", sphere=sphere)
+            await host.call("leave", sphere=sphere)
+            await other.event("administrator_appointed", member=carol.id, by=None)
+    assert refused["code"] == "not_allowed"
+
+
 async def test_any_administrator_takes_back_what_another_offered(house: House) -> None:
     acme = await house.organisation()
     ana, bob, carol = [await house.resident(acme, name) for name in ("Ana", "Bob", "Carol")]
