@@ -6,6 +6,7 @@ the seq of the arrival that opened it and never moves.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 
 from sqlalchemy import (
@@ -130,6 +131,12 @@ def one(tx: Transaction, sphere_id: str, member_id: str) -> Stay | None:
         horizon=row.horizon,
         bequest=Bequest(row.form) if row.form else Bequest.NONE,
     )
+
+
+def inside(tx: Transaction, sphere_id: str, members: Collection[str]) -> bool:
+    """Say whether all of these are inside a sphere: one question, however many they are."""
+    chosen = select(func.count()).where(stay.c.sphere == sphere_id, stay.c.member.in_(members))
+    return tx.execute(chosen).scalar_one() == len(members)
 
 
 def views(tx: Transaction, sphere_id: str) -> tuple[list[MemberView], dict[str, Seat]]:

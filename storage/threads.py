@@ -47,12 +47,12 @@ FIRST = 1
 
 
 def standing(tx: Transaction, sphere_id: str, thread_id: str, member_id: str) -> Standing | None:
-    """Return what a member is to a thread of a sphere, or None when the sphere has no such one."""
+    """Return what a member is to a thread of a sphere, or None when they are in no such one."""
     row = tx.execute(
         _STANDING, {"sphere": sphere_id, "thread": thread_id, "member": member_id}
     ).one_or_none()
-    if row is None or row.disabled:
-        return None
+    if row is None or row.disabled or row.horizon is None:
+        return None  # as much work for a thread that they are not in as for none
     home = spheres.get(tx, sphere_id)
     return msgspec.structs.replace(as_standing(row, member_id), home=home)
 
@@ -90,18 +90,14 @@ _NAMELESS = "-"
 
 def between(tx: Transaction, sphere_id: str, members: Collection[str]) -> str | None:
     """Return the thread that began between exactly these, and that nobody left, or None."""
-    first, *others = members
-    inside = stay.alias("inside")
-    those = [
-        exists().where(inside.c.sphere == sphere.c.id, inside.c.member == one) for one in others
-    ]
-    everybody = (
-        select(func.count()).select_from(stay).where(stay.c.sphere == sphere.c.id).scalar_subquery()
-    )
+    first, *_ = members
+    present = select(func.count()).select_from(stay).where(stay.c.sphere == sphere.c.id)
+    those = present.where(stay.c.member.in_(members)).scalar_subquery()
+    everybody = present.scalar_subquery()
     found = tx.execute(
         select(sphere.c.id, event.c.content)
         .join(event, and_(event.c.sphere == sphere.c.id, event.c.seq == FIRST))
-        .where(_with(first), _of(sphere_id), everybody == len(members), *those)
+        .where(_with(first), _of(sphere_id), everybody == len(members), those == len(members))
         .order_by(sphere.c.created_at, sphere.c.id)
     )
     for row in found:
@@ -124,11 +120,16 @@ def _of(sphere_id: str) -> ColumnElement[bool]:
     return func.coalesce(sphere.c.parent, "") == sphere_id
 
 
-def count_of_member(tx: Transaction, sphere_id: str, member_id: str) -> int:
-    """Return how many threads of a sphere a member takes part in."""
-    return tx.execute(
-        select(func.count()).select_from(sphere).where(_with(member_id), _of(sphere_id))
-    ).scalar_one()
+def most_of(tx: Transaction, sphere_id: str, members: Collection[str]) -> int:
+    """Return how many threads of a sphere they take part in who take part in most, of these."""
+    rows = tx.execute(
+        select(func.count())
+        .select_from(stay)
+        .join(sphere, sphere.c.id == stay.c.sphere)
+        .where(stay.c.member.in_(members), _of(sphere_id))
+        .group_by(stay.c.member)
+    )
+    return max(rows.scalars(), default=0)
 
 
 def of_stay(tx: Transaction, sphere_id: str, member_id: str) -> list[Sphere]:

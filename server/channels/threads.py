@@ -27,8 +27,8 @@ def converse(tx: Transaction, request: Request[Converse]) -> Outcome:
     command, me = request.command, request.member.id
     check_others(me, command.members)
     standing = spheres.standing(tx, command.sphere, me)
-    others = [stays.one(tx, command.sphere, one) for one in command.members]
-    check_converse(standing, command.revision, others)
+    inside = stays.inside(tx, command.sphere, command.members)
+    check_converse(standing, command.revision, inside=inside)
     assert standing is not None
     everybody = sorted([me, *command.members])
     if (found := threads.between(tx, command.sphere, everybody)) is not None:
@@ -52,11 +52,11 @@ def _check_willing(tx: Transaction, request: Request[Converse]) -> None:
     How many threads somebody else takes part in is nobody's affair.
     """
     command, most = request.command, request.limits.threads_per_member_max
-    if threads.count_of_member(tx, command.sphere, request.member.id) >= most:
+    if threads.most_of(tx, command.sphere, [request.member.id]) >= most:
         raise errors.Full(f"You may take part in {most} private threads here: leave one first.")
     if threads.declines(tx, command.sphere, command.members):
         raise errors.Declined
-    if any(threads.count_of_member(tx, command.sphere, one) >= most for one in command.members):
+    if threads.most_of(tx, command.sphere, command.members) >= most:
         raise errors.Declined
 
 

@@ -62,10 +62,10 @@ def check_post(standing: Standing | None, revision: int) -> Stay:
     return stay
 
 
-def check_converse(standing: Standing | None, revision: int, others: Sequence[Stay | None]) -> None:
-    """Let a member talk privately to members of the sphere that they were shown."""
+def check_converse(standing: Standing | None, revision: int, *, inside: bool) -> None:
+    """Let a member talk privately to others of the sphere that they were shown, all ``inside``."""
     check_post(standing, revision)
-    if any(other is None for other in others):
+    if not inside:
         raise errors.NotFound
 
 

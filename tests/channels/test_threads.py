@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.event import listen
 
 from server import errors
 from server.channels import departures, reading, threads
@@ -196,8 +197,7 @@ def test_a_thread_is_found_under_its_own_sphere_alone(scene: Scene) -> None:
         assert found is not None
         assert found.home == spheres.get(tx, scene.sphere)
         assert (found.sphere.id, found.sphere.parent) == (scene.thread, scene.sphere)
-        assert outside is not None
-        assert outside.stay is None
+        assert outside is None
         assert stored.standing(tx, scene.other, scene.thread, scene.ana.id) is None
         assert stored.standing(tx, scene.sphere, scene.sphere, scene.ana.id) is None
         assert stored.standing(tx, scene.thread, scene.thread, scene.ana.id) is None
@@ -296,3 +296,25 @@ def test_a_draft_is_what_it_says_and_where(scene: Scene) -> None:
     assert not draft.is_same(msgspec.structs.replace(event, sealed=b"other"))
     assert not draft.is_same(None)
     assert event.timeline == scene.thread
+
+
+def test_to_find_a_thread_asks_the_store_as_often_for_many_as_for_two(scene: Scene) -> None:
+    def asked(tx: Transaction, *others: str) -> int:
+        """Return how many statements it takes to find the thread that there is."""
+        request = Request(
+            command=commands.Converse(id=1, sphere=scene.sphere, revision=1, members=list(others)),
+            member=scene.ana.member,
+            now=NOW,
+            limits=Limits(),
+        )
+        first = threads.converse(tx, request).reply
+        seen: list[str] = []
+        listen(tx, "before_cursor_execute", lambda *told: seen.append(told[2]))
+        assert threads.converse(tx, request).reply == first
+        return len(seen)
+
+    def ask(tx: Transaction) -> None:
+        two = asked(tx, scene.bob.id)
+        assert asked(tx, scene.bob.id, scene.carol.id) == two
+
+    scene.within(ask)

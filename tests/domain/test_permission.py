@@ -195,15 +195,15 @@ ROWS: dict[str, tuple[Operation, Callable[[Setting], bool]]] = {
     "post, as shown": (lambda one: permission.check_post(one.standing, SHOWN), lambda _: True),
     "post, stale": (lambda one: permission.check_post(one.standing, STALE), lambda _: True),
     "converse, as shown": (
-        lambda one: permission.check_converse(one.standing, SHOWN, [_stay(OTHER, "entered")]),
+        lambda one: permission.check_converse(one.standing, SHOWN, inside=True),
         lambda _: True,
     ),
     "converse, stale": (
-        lambda one: permission.check_converse(one.standing, STALE, [None]),
+        lambda one: permission.check_converse(one.standing, STALE, inside=False),
         lambda _: True,
     ),
     "converse with an outsider": (
-        lambda one: permission.check_converse(one.standing, SHOWN, [_stay(OTHER, "member"), None]),
+        lambda one: permission.check_converse(one.standing, SHOWN, inside=False),
         lambda _: True,
     ),
     "configure, as shown": (
