@@ -373,7 +373,7 @@ class Connection(Speaker):
     async def on_subscribe(self, command: commands.Subscribe) -> None:
         """Reply with the snapshot, and hear everything above its head from the same instant on."""
         services = self._services
-        heard = command.thread or command.sphere
+        heard = _timeline(command)
         if self._heard.get(heard) == command.sphere:
             services.hub.unsubscribe(heard, self)
             del self._heard[heard]
@@ -414,7 +414,7 @@ class Connection(Speaker):
 
     async def on_unsubscribe(self, command: commands.Unsubscribe) -> replies.Reply:
         """Hear the sphere, or the thread, no more."""
-        heard = command.thread or command.sphere
+        heard = _timeline(command)
         if self._heard.get(heard) != command.sphere:
             raise errors.NotFound
         self._services.hub.unsubscribe(heard, self)
@@ -426,7 +426,7 @@ class Connection(Speaker):
 
         The store is not asked: who is out listens no more, and of all other ids nothing is known.
         """
-        heard = command.thread or command.sphere
+        heard = _timeline(command)
         if self._heard.get(heard) != command.sphere:
             raise errors.NotFound
         typing = Typing(sphere=command.sphere, thread=command.thread, member=self.member.id)
@@ -510,6 +510,16 @@ class Connection(Speaker):
             self._services.hub.flush()
         if self._session is None:
             raise errors.NotAuthenticated
+
+
+def _timeline(command: commands.Subscribe | commands.Unsubscribe | commands.SayTyping) -> str:
+    """Return what a connection would listen to. Raises NotFound: a sphere is no thread of itself.
+
+    Without that, both would be one subscription here, and only one of them is there to be had.
+    """
+    if command.thread == command.sphere:
+        raise errors.NotFound
+    return command.thread or command.sphere
 
 
 def _end_session(tx: Transaction, request: Request[commands.EndSession]) -> Outcome:

@@ -538,6 +538,20 @@ async def test_a_thread_answers_under_its_own_sphere_and_to_its_participants_alo
     assert words_of([heard]) == [WORDS]  # and whoever listened still does
 
 
+@pytest.mark.parametrize("kind", ["subscribe", "unsubscribe", "typing"])
+async def test_a_sphere_is_no_thread_of_itself(house: House, kind: str) -> None:
+    async with cast(house) as all_:
+        await all_.ana.call("subscribe", sphere=all_.sphere)
+        await all_.bob.call("subscribe", sphere=all_.sphere)
+
+        refused = await all_.bob.refusal(kind, sphere=all_.sphere, thread=all_.sphere)
+
+        assert refused["code"] == "not_found"
+        await all_.ana.post(all_.sphere, "to all")
+        await all_.bob.event("message_posted", body="to all")
+        assert not [one for one in all_.ana.frames if one["type"] == "typing"]
+
+
 async def test_a_post_under_the_wrong_sphere_is_refused_beside_one_that_is_right(
     house: House,
 ) -> None:
