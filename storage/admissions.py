@@ -136,11 +136,20 @@ def withdraw_one(tx: Transaction, *, organisation: str, admission: str) -> bool:
 def withdraw_by(tx: Transaction, member_id: str) -> int:
     """Withdraw what a manager offered who is none any more; return how many that was.
 
-    What they offered visitors is void when they do not administer the sphere any more.
+    What they offered guests is ``withdraw_guests``.
     """
     return tx.execute(
         delete(table).where(table.c.invited_by == member_id, table.c.sphere.is_(None))
     ).rowcount
+
+
+def withdraw_guests(tx: Transaction, *, by: str, sphere: str | None = None) -> int:
+    """Withdraw what somebody offered guests, of one sphere or of all; return how many that was.
+
+    For good: who administers the sphere again later has not invited them again.
+    """
+    of_sphere = table.c.sphere.is_not(None) if sphere is None else table.c.sphere == sphere
+    return tx.execute(delete(table).where(table.c.invited_by == by, of_sphere)).rowcount
 
 
 def count(tx: Transaction, organisation: str) -> int:

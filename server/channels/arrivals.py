@@ -204,6 +204,7 @@ def step_down(tx: Transaction, request: Request[StepDown]) -> Outcome:
     stay = check_step_down(standing, stays.of_sphere(tx, command.sphere))
     assert standing is not None
     stays.step_down(tx, command.sphere, stay.member)
+    void = admissions.withdraw_guests(tx, by=stay.member, sphere=command.sphere)
     entry = timeline.append(
         tx,
         standing.sphere,
@@ -211,4 +212,6 @@ def step_down(tx: Transaction, request: Request[StepDown]) -> Outcome:
             sphere=command.sphere, seq=seq, at=request.now, member=stay.member
         ),
     )
-    return Outcome(reply=Done(id=command.id), publication=Publication(entries=(entry,)))
+    return Outcome(
+        reply=Done(id=command.id), publication=Publication(entries=(entry,)), erased=void > 0
+    )

@@ -30,7 +30,7 @@ from server.protocol.events import (
 from server.protocol.replies import Done, Left
 from server.protocol.scalars import Bequest, Parting
 from server.protocol.views import Certificate
-from storage import connectors, invitations, spheres, stays, threads, timeline
+from storage import admissions, connectors, invitations, spheres, stays, threads, timeline
 from storage.database import Transaction
 from storage.timeline import Entry
 
@@ -158,6 +158,7 @@ def _vanished(sphere: Sphere, leaver: str, invited: list[str]) -> tuple[Hidden, 
 
 def _uninvite(tx: Transaction, sphere: Sphere, leaver: str, *, last: bool) -> list[str]:
     """Withdraw what the leaver offered; with the last member, every invitation is void."""
+    admissions.withdraw_guests(tx, by=leaver, sphere=sphere.id)
     if last:
         return invitations.of_sphere(tx, sphere.id)
     return invitations.withdraw_by(tx, sphere.id, leaver)

@@ -78,6 +78,7 @@ def set_disabled(tx: Transaction, member_id: str, *, disabled: bool) -> Parted:
         return Parted()
     silenced = Publication(revoked=tuple(connectors.of_installer(tx, member_id)))
     withdrawn = admissions.withdraw_by(tx, member_id)
+    withdrawn += admissions.withdraw_guests(tx, by=member_id)
     return _ending(Parted(publication=silenced, erased=withdrawn > 0), ended)
 
 

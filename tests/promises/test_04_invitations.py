@@ -214,6 +214,32 @@ async def test_a_guests_invitation_is_void_when_the_host_is_out(house: House, ho
     assert (status, answer["error"]["code"]) == (401, "invitation_refused")
 
 
+@pytest.mark.parametrize("how", ["leaves", "is removed", "steps down"])
+async def test_a_guests_invitation_stays_void_when_the_host_administers_again(
+    house: House, how: str
+) -> None:
+    acme = await house.organisation()
+    ana, bob = await house.resident(acme, "Ana"), await house.resident(acme, "Bob")
+    sphere = await house.sphere(ana, bob)
+    async with await house.person(ana) as boss, await house.person(bob) as host:
+        await boss.call("appoint", sphere=sphere, member=bob.id)
+        drawn = await host.call("invite_visitor", sphere=sphere, address=ADDRESS)
+        if how == "steps down":
+            await host.call("step_down", sphere=sphere)
+        else:
+            if how == "leaves":
+                await host.call("leave", sphere=sphere)
+            else:
+                await boss.call("remove", sphere=sphere, member=bob.id)
+            await boss.call("invite", sphere=sphere, member=bob.id)
+            await host.call("join", sphere=sphere)
+        await boss.call("appoint", sphere=sphere, member=bob.id)
+
+    status, answer = await accept(house, drawn["token"])
+
+    assert (status, answer["error"]["code"]) == (401, "invitation_refused")
+
+
 async def test_only_an_administrator_of_the_sphere_invites_visitors(house: House) -> None:
     acme = await house.organisation()
     ana, bob = await house.resident(acme, "Ana"), await house.resident(acme, "Bob")
