@@ -52,9 +52,9 @@ class SphereView(Destination, frozen=True, omit_defaults=True):
     entered: bool  #: true: I am inside as a manager who entered
     horizon: Seq  #: the first seq that I may see
     head: Seq  #: the last seq of the timeline
+    read: Seq  #: how far I said that I read, on any device; 0: not at all
     private: Private = Private.USUAL  #: whether I am there for new private threads here
     default_thread: ThreadId | None = None  #: where my messages go first; null: to the sphere
-    read: Seq = 0  #: how far I said that I read, on any device; 0: not at all
 
 
 class ThreadView(View, frozen=True):
@@ -65,7 +65,7 @@ class ThreadView(View, frozen=True):
     members: list[MemberId]  #: who takes part now, myself among them
     started_by: MemberId
     head: Seq  #: the last seq of its timeline
-    read: Seq = 0  #: as in the view of a sphere
+    read: Seq  #: as in the view of a sphere
 
 
 class OpenSphere(View, frozen=True):

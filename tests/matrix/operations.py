@@ -11,7 +11,7 @@ import msgspec
 from server import errors
 from server.channels import departures, profiles, reading
 from server.channels.outcome import Limits, Request
-from server.channels.posts import Draft, commit_posts
+from server.channels.posts import commit_posts, draft_of
 from server.domain.facts import Member
 from server.gateway.dispatch import INSIDE, READS, WRITES
 from server.protocol import commands
@@ -20,7 +20,8 @@ from storage.database import Transaction
 NOBODY: Final = "a" * 26
 
 #: What each operation of the table says beside ``sphere``. ``{third}`` is another member inside,
-#: ``{me}`` whoever asks, ``{connector}`` a connector of the sphere.
+#: ``{me}`` whoever asks, ``{connector}`` a connector of the sphere, ``{message}`` what the third
+#: member said last, ``{mine}`` what whoever asks did.
 FIELDS: Final[Mapping[str, dict[str, Any]]] = {
     "subscribe": {},
     "history": {},
@@ -44,10 +45,6 @@ FIELDS: Final[Mapping[str, dict[str, Any]]] = {
     "converse, stale": {"revision": 9, "members": ["{third}"]},
     "converse, nobody": {"revision": 1, "members": [NOBODY]},
     "prefer": {"private": "decline"},
-    "edit, of none": {"revision": 1, "message": 9_999, "body": "other words"},
-    "delete, of none": {"message": 9_999},
-    "react, to none": {"message": 9_999, "reaction": "yes"},
-    "mark_read": {"seq": 1},
     "leave": {},
     "remove": {"member": "{third}"},
     "remove, nobody": {"member": NOBODY},
@@ -62,6 +59,20 @@ FIELDS: Final[Mapping[str, dict[str, Any]]] = {
     "install_connector": {"name": "Spy"},
     "revoke_connector": {"connector": "{connector}"},
     "revoke_connector, of none": {"connector": NOBODY},
+    "post, reply to nothing": {
+        "revision": 1,
+        "client_id": "{fresh}",
+        "body": "hello",
+        "reply_to": 99,
+    },
+    "edit": {"revision": 1, "message": "{mine}", "body": "otherwise"},
+    "edit, stale": {"revision": 9, "message": "{mine}", "body": "otherwise"},
+    "edit, of another": {"revision": 1, "message": "{message}", "body": "otherwise"},
+    "delete": {"message": "{mine}"},
+    "delete, of another": {"message": "{message}"},
+    "react": {"message": "{message}", "reaction": "+1"},
+    "react, to nothing": {"message": 99, "reaction": "+1"},
+    "mark_read": {"seq": 1},
 }
 
 #: Commands that name a sphere and are no row: what they answer is the connection's own affair.
@@ -84,15 +95,7 @@ def naming_a_sphere() -> set[str]:
 
 
 def _post(tx: Transaction, request: Request[commands.Post]) -> object:
-    asked = request.command
-    draft = Draft(
-        id=asked.id,
-        sphere=asked.sphere,
-        author=request.member.id,
-        revision=asked.revision,
-        client_id=asked.client_id,
-        body=asked.body or "",
-    )
+    draft = draft_of(request.command, request.member.id)
     (result,) = commit_posts(tx, [draft], request.now)
     if isinstance(result, errors.Refusal):
         raise result
@@ -110,7 +113,7 @@ ASIDE: Final[Mapping[type[commands.Command], Act]] = {
 ACTS: Final[Mapping[type[commands.Command], Act]] = {**READS, **WRITES, **INSIDE, **ASIDE}
 
 
-def fields_of(operation: str, names: Mapping[str, str]) -> dict[str, Any]:
+def fields_of(operation: str, names: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an operation beside ``sphere``, with these names in their places."""
     known = {"{fresh}": secrets.token_hex(8)} | {f"{{{key}}}": names[key] for key in names}
 
@@ -122,7 +125,7 @@ def fields_of(operation: str, names: Mapping[str, str]) -> dict[str, Any]:
     return {key: named(value) for key, value in FIELDS[operation].items()}
 
 
-def command(operation: str, sphere: str, names: Mapping[str, str]) -> commands.Command:
+def command(operation: str, sphere: str, names: Mapping[str, Any]) -> commands.Command:
     """Return the command of an operation in a sphere."""
     kind = operation.partition(",")[0]
     whole = {"type": kind, "id": 1, "sphere": sphere} | fields_of(operation, names)

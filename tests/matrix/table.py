@@ -59,10 +59,6 @@ converse                 | VMG  |  ?       ?      ?    ?    ?       ?     ?     
 converse, stale          | VMG  |  ?       ?      ?    ?    ?       ?     ?      s      s     s
 converse, nobody         | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
 prefer                   | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
-edit, of none            | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
-delete, of none          | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
-react, to none           | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
-mark_read                | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
 leave                    | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
 remove                   | VMG  |  ?       ?      ?    ?    ?       ?     ?      -      .     .
 remove, nobody           | VMG  |  ?       ?      ?    ?    ?       ?     ?      -      ?     ?
@@ -78,6 +74,15 @@ enter                    | G    |  ?       .      .    .    .       .     .     
 install_connector        | VMG  |  ?       ?      ?    ?    ?       ?     ?      -      .     .
 revoke_connector         | VMG  |  ?       ?      ?    ?    ?       ?     ?      -      .     .
 revoke_connector, of none| VMG  |  ?       ?      ?    ?    ?       ?     ?      -      ?     ?
+post, reply to nothing   | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
+edit                     | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
+edit, stale              | VMG  |  ?       ?      ?    ?    ?       ?     ?      s      s     s
+edit, of another         | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
+delete                   | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
+delete, of another       | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
+react                    | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
+react, to nothing        | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
+mark_read                | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
 """  # noqa: E501  # a table
 
 ROLES: Final = {"V": "visitor", "M": "member", "G": "manager"}

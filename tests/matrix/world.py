@@ -9,11 +9,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from server import errors
 from server.channels.departures import depart
+from server.channels.posts import Draft, commit_posts
 from server.channels.spheres import admit
 from server.domain.facts import Member, Sphere, Stay
 from server.domain.policy import PasswordPolicy, SessionPolicy
@@ -118,7 +120,7 @@ class Scene(msgspec.Struct, frozen=True):
 
     member: Member
     sphere: str
-    names: dict[str, str]
+    names: dict[str, Any]
 
 
 class World:
@@ -162,6 +164,7 @@ class World:
             by=founder.id, now=NOW,
         )  # fmt: skip
         getattr(self, f"_{cell.relation}")(sphere, member)
+        said = {"message": self._say(sphere, third), "mine": self._say(sphere, member)}
         if cell.kind.thread:
             parent = self._sphere(Kind("closed"), founder, third)
             self._tx.execute(
@@ -174,8 +177,21 @@ class World:
         return Scene(
             member=member,
             sphere=sphere.id if cell.kind.exists else new_id(),
-            names={"me": member.id, "third": third.id, "connector": bot.id},
+            names={"me": member.id, "third": third.id, "connector": bot.id, **said},
         )
+
+    def _say(self, sphere: Sphere, author: Member) -> int:
+        """Say something; return its place, or one where nothing is when they are outside."""
+        draft = Draft(
+            id=1,
+            sphere=sphere.id,
+            author=author.id,
+            revision=sphere.revision,
+            client_id=secrets.token_hex(8),
+            body="hello",
+        )
+        (said,) = commit_posts(self._tx, [draft], NOW)
+        return 99 if isinstance(said, errors.Refusal) else said.publication.entries[0].event.seq
 
     def _sphere(self, kind: Kind, founder: Member, third: Member) -> Sphere:
         made = spheres.create(self._tx, organisation=self._organisation, name="Design", now=NOW)
