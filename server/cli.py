@@ -21,7 +21,7 @@ from pydantic_settings import SettingsError
 from server import __version__, demo, egress, logs
 from server.administration import commands as administration
 from server.app import Parts, application, compose, uvicorn_config
-from server.operations import open_files
+from server.operations import core_dumps, open_files
 from server.operations.commands import register
 from server.settings import Settings
 from server.sources import CONFIG, SettingsUnreadable, strangers
@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(settings: Settings, chosen: argparse.Namespace) -> int:
     """Serve until told to stop."""
     open_files.claim(settings)
+    core_dumps.forbid()
     egress.install()
     # uvicorn raises the signal that stopped it once more; being told to stop is no fault.
     signal.signal(signal.SIGTERM, lambda *_: None)
@@ -71,6 +72,8 @@ def serve(settings: Settings, chosen: argparse.Namespace) -> int:
         parts = compose(settings)
         config = uvicorn_config(parts, application(parts), fast_links=settings.fast_links)
         server = Announcing(config, parts, with_demo=chosen.demo)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup's wish is heeded
+            signal.signal(signal.SIGHUP, server.leave)
         server.run(sockets=[listener])
         return 0 if server.started else 1
     return 0
@@ -110,6 +113,10 @@ class Announcing(uvicorn.Server):
             )
             print(made.guide(url, _python()) if made else _DEMO_IS_THERE)
         sys.stdout.flush()
+
+    def leave(self, *_: object) -> None:
+        """Stop in order: the terminal is gone, and nobody is left to say so."""
+        self.should_exit = True
 
     def _url(self) -> str:
         host, port = self.servers[0].sockets[0].getsockname()[:2]

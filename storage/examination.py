@@ -95,6 +95,15 @@ def newest_date(database: Look) -> int:
         return 0
 
 
+def doomed_keys(database: Look) -> int:
+    """Return how many keys are to be destroyed, and were not when the server stopped."""
+    try:
+        (count,) = database.execute("SELECT count(*) FROM doomed_key").fetchone()
+    except sqlite3.DatabaseError:
+        return 0
+    return int(count)
+
+
 def may_be_in_use(path: Path) -> bool:
     """Say whether another process has the database open. Call it from no process that has."""
     import fcntl  # noqa: PLC0415  # there is none on Windows, where nothing else needs it

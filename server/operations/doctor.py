@@ -12,10 +12,12 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 from server.clock import SystemClock
+from server.operations import core_dumps, machine
 from server.operations import open_files as files
 from server.settings import Settings
 from storage import examination
@@ -29,10 +31,19 @@ DISK_FREE_MIN = 512 * 1024 * 1024
 CLOCK_SLACK_MS = 5 * 60 * 1000
 #: A clock before this release was made is not set: 2026-01-01.
 CLOCK_MIN_MS = 1_767_225_600_000
+#: A journal is a few megabytes, and twice a large batch, unless a reader holds it up.
+JOURNAL_BYTES_MAX = 64 * 1024 * 1024
+#: File systems of other machines.
+NETWORKED = ("nfs", "cifs", "smb", "9p", "ceph", "glusterfs")
+#: File systems that write elsewhere what they overwrite.
+COPYING = frozenset({"btrfs", "zfs", "bcachefs"})
 
 
 def examine(settings: Settings, _chosen: argparse.Namespace) -> int:
-    """Print a line a fault, or one for each thing that is well; return 1 if there was a fault."""
+    """Print a line a fault, or one for each thing that is well; return 1 if there was a fault.
+
+    Advice is what this installation could do without danger, and would do better without.
+    """
     code = 0
     for name, check in CHECKS.items():
         faults = _found(check, settings)
@@ -41,6 +52,9 @@ def examine(settings: Settings, _chosen: argparse.Namespace) -> int:
             code = 1
         if not faults:
             print(f"ok     {name}")
+    for name, check in ADVICE.items():
+        for advice in _found(check, settings):
+            print(f"advice {name}: {advice}")
     return code
 
 
@@ -62,6 +76,8 @@ def permissions(settings: Settings) -> Faults:
         for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
             if file.exists():
                 yield from _open_to_others(file, "600")
+    if settings.tls_key is not None and settings.tls_key.exists():
+        yield from _open_to_others(settings.tls_key, "600")
 
 
 def _open_to_others(path: Path, mode: str) -> Faults:
@@ -122,8 +138,22 @@ def journal(settings: Settings) -> Faults:
     """No journal is left behind by a server that is gone: what was erased may be in it."""
     for path in (examination.path_of(settings.url), settings.keys_path):
         left = path.with_name(path.name + "-wal")
-        if left.exists() and left.stat().st_size and not examination.may_be_in_use(path):
+        size = left.stat().st_size if left.exists() else 0
+        if size and not examination.may_be_in_use(path):
             yield f"{left} was left by a crash, and erased words may be in it: start the server."
+        elif size > JOURNAL_BYTES_MAX:
+            yield f"{left} is {size >> 20} MiB: something reads the database for long. Stop that."
+
+
+def erasures(settings: Settings) -> Faults:
+    """Nothing that was to be erased is there still; what a server is about to erase apart."""
+    path = examination.path_of(settings.url)
+    if not path.exists() or examination.may_be_in_use(path):
+        return
+    with examination.opened(path) as connection:
+        doomed = examination.doomed_keys(connection)
+    if doomed:
+        yield f"{doomed} keys of erased words are not destroyed yet: start the server."
 
 
 def clock(settings: Settings) -> Faults:
@@ -162,6 +192,54 @@ def disk(settings: Settings) -> Faults:
         yield f"{free >> 20} MiB are free under {folder}, and {needed >> 20} should be: make room."
 
 
+def filing(settings: Settings) -> Faults:
+    """The file system locks as SQLite needs."""
+    for folder in (settings.data_dir, settings.keys_path.parent):
+        kind = machine.file_system(folder)
+        if kind is not None and kind.startswith(NETWORKED):
+            yield f"{folder} is on {kind}, which does not lock as SQLite needs: use a local disk."
+
+
+def copies(settings: Settings) -> Faults:
+    """Advise against what keeps copies of erased words, or of keys."""
+    if settings.keys_path.resolve().is_relative_to(settings.data_dir.resolve()):
+        yield "the keys are inside the data's folder, whose copies take both: set CLOISON_KEYS_DIR."
+    for folder in (settings.data_dir, settings.keys_path.parent):
+        kind = machine.file_system(folder)
+        if kind in COPYING:
+            yield f"{folder} is on {kind}: its snapshots keep what is erased. Take none of it."
+
+
+def memory(_settings: Settings) -> Faults:
+    """Advise against what takes memory, with words in it, to a disk."""
+    for place in machine.plain_swaps():
+        yield f"memory may be swapped to {place}: encrypt it, or switch it off."
+    program = core_dumps.taken_by()
+    if program is not None:
+        yield f"the kernel hands memory of a crash to {program}: forbid that (core_pattern)."
+
+
+def timekeeping(_settings: Settings) -> Faults:
+    """Advise to let something keep the clock."""
+    if machine.clock_is_kept() is False:
+        yield "nothing keeps the clock: sessions and passwords end by it. Run NTP."
+
+
+def exposure(settings: Settings) -> Faults:
+    """Advise against what others could read on the way."""
+    if settings.metrics_port is not None and not _is_loopback(settings.metrics_host):
+        yield f"metrics are read at {settings.metrics_host}, by whoever reaches it: use a loopback."
+    if settings.tls_key is None and not _is_loopback(settings.host):
+        yield f"{settings.host} is served without TLS: set CLOISON_TLS_KEY, or use a proxy here."
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 CHECKS: Final[Mapping[str, Check]] = {
     "permissions": permissions,
     "journal": journal,
@@ -171,4 +249,13 @@ CHECKS: Final[Mapping[str, Check]] = {
     "clock": clock,
     "open files": open_files,
     "disk": disk,
+    "erasures": erasures,
+    "file system": filing,
+}
+
+ADVICE: Final[Mapping[str, Check]] = {
+    "copies": copies,
+    "memory": memory,
+    "clock": timekeeping,
+    "exposure": exposure,
 }

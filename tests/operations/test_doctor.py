@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 
 from server.clock import SystemClock
-from server.operations import doctor
+from server.operations import core_dumps, doctor, machine
 from server.settings import Settings
 from storage import examination
 from tests.house import serving
@@ -49,7 +49,9 @@ def test_a_sound_installation_has_no_fault(
 
     said = capsys.readouterr().out.splitlines()
     assert code == 0
-    assert said == [f"ok     {name}" for name in doctor.CHECKS]
+    assert [one for one in said if not one.startswith("advice")] == [
+        f"ok     {name}" for name in doctor.CHECKS
+    ]
 
 
 def _statement(statement: str) -> Callable[[Settings], None]:
@@ -102,6 +104,7 @@ def _leave_a_journal(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("plant", "found"),
     [
+        (_statement("INSERT INTO doomed_key (key) VALUES (x'00')"), "erasures"),
         (_open_the_folder, "permissions"),
         (_open_the_database, "permissions"),
         (_open_the_keys, "permissions"),
@@ -167,6 +170,112 @@ def test_a_clock_that_was_never_set_is_found(
     monkeypatch.setattr(SystemClock, "now", lambda _: 0)
 
     assert faults(installed) == ["clock"]
+
+
+def test_a_key_for_tls_is_its_owners_alone(installed: Settings) -> None:
+    folder = installed.data_dir
+    (folder / "chain.pem").touch()
+    certified = _tls(installed, folder).model_copy(update={"metrics_port": 1})
+
+    assert faults(certified) == ["permissions"]
+    (folder / "key.pem").chmod(0o600)
+    assert faults(certified) == []
+
+
+def _tls(settings: Settings, folder: Path) -> Settings:
+    (folder / "key.pem").touch(mode=0o644)
+    (folder / "key.pem").chmod(0o644)
+    chain, key = folder / "chain.pem", folder / "key.pem"
+    return settings.model_copy(update={"tls_certificate": chain, "tls_key": key})
+
+
+async def test_a_journal_that_a_reader_holds_up_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "JOURNAL_BYTES_MAX", 1_000)
+    monkeypatch.setattr(examination, "may_be_in_use", lambda _: True)  # ours is this very process
+    os.chmod(tmp_path, 0o700)  # noqa: PTH101  # as the server makes its folder
+    async with serving(tmp_path, connections_max=100) as house:
+        await house.organisation()
+        found = [*doctor.journal(house.parts.settings)]
+
+    assert all("something reads the database for long" in one for one in found)
+    assert len(found) == 2  # of the data and of the keys
+
+
+def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
+    """Let the machine say what these files hold."""
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+        owner = core_dumps if name == "PATTERN" else machine
+        monkeypatch.setattr(owner, name, tmp_path / name)
+
+
+def advised(settings: Settings) -> dict[str, list[str]]:
+    return {name: [*check(settings)] for name, check in doctor.ADVICE.items()}
+
+
+_MOUNT = "36 1 8:1 / / rw - {} /dev/sda1 rw\n37 1 8:1 / /nowhere rw - nfs4 x rw\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "advice"),
+    [("ext4", False, False), ("nfs4", True, False), ("cifs", True, False), ("btrfs", False, True)],
+)
+def test_file_systems_that_do_not_lock_or_keep_copies_are_found(
+    installed: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    *,
+    fault: bool,
+    advice: bool,
+) -> None:
+    _machine(tmp_path, monkeypatch, MOUNTS=_MOUNT.format(kind))
+
+    assert ("file system" in faults(installed)) is fault
+    assert any(kind in one for one in advised(installed)["copies"]) is advice
+
+
+def test_what_takes_memory_to_a_disk_is_advised_against(
+    installed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swaps = "Filename Type\n/dev/zram0 partition\n/dev/dm-7 partition\n/swapfile file\n"
+    _machine(tmp_path, monkeypatch, SWAPS=swaps, PATTERN="|/usr/bin/keep %p\n")
+    (tmp_path / "dm-7" / "dm").mkdir(parents=True)
+    (tmp_path / "dm-7" / "dm" / "uuid").write_text("CRYPT-PLAIN-swap\n")
+    monkeypatch.setattr(machine, "BLOCKS", tmp_path)
+
+    swap, dump = advised(installed)["memory"]
+
+    assert "/swapfile" in swap
+    assert "/usr/bin/keep" in dump
+    for pattern in ("core\n", "|/usr/lib/systemd/systemd-coredump %P\n"):
+        _machine(tmp_path, monkeypatch, PATTERN=pattern)
+        assert core_dumps.taken_by() is None
+
+
+def test_a_clock_that_nothing_keeps_is_advised_against(
+    installed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert machine.clock_is_kept() in {True, False, None}
+    for kept, advice in ((True, 0), (None, 0), (False, 1)):
+        monkeypatch.setattr(machine, "clock_is_kept", lambda kept=kept: kept)
+        assert len(advised(installed)["clock"]) == advice
+
+
+def test_keys_inside_the_data_and_what_others_could_read_are_advised_against(
+    installed: Settings, tmp_path: Path
+) -> None:
+    apart = installed.model_copy(
+        update={"keys_dir": tmp_path.parent / "keys-apart", "metrics_port": 1}
+    )
+    open_to_all = apart.model_copy(update={"metrics_host": "0.0.0.0", "host": "::"})  # noqa: S104  # the fault
+
+    assert advised(installed)["copies"]
+    assert not advised(apart)["copies"]
+    assert advised(apart)["exposure"] == []
+    assert len(advised(open_to_all)["exposure"]) == 2
 
 
 async def test_beside_a_running_server_there_is_nothing_to_find(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import ipaddress
+import resource
 import signal
 import ssl
 from pathlib import Path
@@ -18,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import connect
 
 from tests.house import serving
-from tests.people import PATIENCE_S, Person
+from tests.people import PATIENCE_S, Person, call_http
 from tests.process import process
 
 
@@ -28,7 +29,7 @@ async def _token(folder: Path) -> str:
         return await house.token(ana)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_sends_clients_away_to_come_back_and_exits_with_0(
     tmp_path: Path, how: signal.Signals
 ) -> None:
@@ -40,6 +41,43 @@ async def test_a_signal_sends_clients_away_to_come_back_and_exits_with_0(
 
         assert await person.closed() == 4000
     assert code == 0
+
+
+async def test_a_second_interruption_waits_for_nobody(tmp_path: Path) -> None:
+    token = await _token(tmp_path)
+    async with process(tmp_path, DRAIN_S="3600") as server:
+        stuck = await Person(server.url, token).hello()
+        stuck.stop_reading()
+        server.process.send_signal(signal.SIGINT)
+        await asyncio.sleep(0.3)  # two at once are one signal to the kernel
+
+        code = await server.stop(signal.SIGINT)
+        stuck.cut()
+        await stuck.close()
+
+    assert code == 0
+    assert "Traceback" not in (tmp_path / "stderr.log").read_text()
+
+
+async def test_a_hang_up_that_was_to_be_ignored_is_ignored(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; children inherit it
+    try:
+        async with process(tmp_path) as server:
+            server.process.send_signal(signal.SIGHUP)
+            status, _, _ = await asyncio.to_thread(call_http, server.url, "GET", "/readyz")
+            code = await server.stop()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert (status, code) == (200, 0)
+
+
+async def test_it_leaves_no_memory_in_a_file_when_it_crashes(tmp_path: Path) -> None:
+    async with process(tmp_path) as server:
+        limits = resource.prlimit(server.process.pid, resource.RLIMIT_CORE)
+        await server.stop()
+
+    assert limits == (0, 0)
 
 
 async def test_what_it_makes_is_its_owners_alone(tmp_path: Path) -> None:
