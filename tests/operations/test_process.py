@@ -43,22 +43,6 @@ async def test_a_signal_sends_clients_away_to_come_back_and_exits_with_0(
     assert code == 0
 
 
-async def test_a_second_interruption_waits_for_nobody(tmp_path: Path) -> None:
-    token = await _token(tmp_path)
-    async with process(tmp_path, DRAIN_S="3600") as server:
-        stuck = await Person(server.url, token).hello()
-        stuck.stop_reading()
-        server.process.send_signal(signal.SIGINT)
-        await asyncio.sleep(0.3)  # two at once are one signal to the kernel
-
-        code = await server.stop(signal.SIGINT)
-        stuck.cut()
-        await stuck.close()
-
-    assert code == 0
-    assert "Traceback" not in (tmp_path / "stderr.log").read_text()
-
-
 async def test_a_hang_up_that_was_to_be_ignored_is_ignored(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; children inherit it
     try:
