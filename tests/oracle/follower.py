@@ -25,6 +25,7 @@ class Follower:
         self.members: dict[str, Frame] = {}
         self.former: dict[str, str] = {}
         self.connectors: dict[str, Frame] = {}
+        self.where: Frame = {}  #: how commands name the timeline
         self._head = 0  #: of the snapshot: what is replayed up to it changes no list
         self._held: dict[int, Frame] = {}
         self._purges: list[tuple[str, int]] = []
@@ -33,11 +34,15 @@ class Follower:
 
     def start(self, subscribed: Frame) -> None:
         """Take a snapshot: forget first, then replace."""
+        if subscribed.get("type") == "listening":
+            subscribed = _as_of_sphere(subscribed)
         for purge in subscribed["purges"]:
             self._forget(purge["author"], purge["before"])
         sphere = subscribed["sphere"]
         if self.horizon != sphere["horizon"] or (self.last or 0) > sphere["head"]:
+            where = self.where
             self.__init__()  # type: ignore[misc]  # all that is held goes
+            self.where = where
         self.horizon, self._head = sphere["horizon"], sphere["head"]
         self.settings = {name: sphere[name] for name in SETTINGS}
         self.members = {one["member"]: dict(one) for one in subscribed["members"]}
@@ -116,7 +121,7 @@ class Follower:
         gone = self.members.pop(event["member"], None)
         for bot in [k for k, v in self.connectors.items() if v["installed_by"] == event["member"]]:
             del self.connectors[bot]
-        if event["kept"] == "named" and gone is not None:
+        if event["kept"] == "named" and gone is not None and "thread" not in self.where:
             self.former[event["member"]] = gone["name"]
 
     def renamed(self, event: Frame) -> None:
@@ -126,6 +131,10 @@ class Follower:
     def appointed(self, event: Frame) -> None:
         """Change a role."""
         self.members[event["member"]]["role"] = "administrator"
+
+    def stepped_down(self, event: Frame) -> None:
+        """Change a role back."""
+        self.members[event["member"]]["role"] = "member"
 
     def changed(self, event: Frame) -> None:
         """Change the settings."""
@@ -144,6 +153,7 @@ class Follower:
         self.connectors.pop(event["connector"], None)
 
 
+MESSAGES = ("message_posted", "private_posted")
 SETTINGS = ("name", "audience", "history", "listed", "revision")
 CHANGES = {
     "member_joined": Follower.joined,
@@ -152,6 +162,7 @@ CHANGES = {
     "manager_left": Follower.left,
     "member_renamed": Follower.renamed,
     "administrator_appointed": Follower.appointed,
+    "administrator_stepped_down": Follower.stepped_down,
     "sphere_changed": Follower.changed,
     "bequest_withdrawn": Follower.withdrawn,
     "connector_installed": Follower.installed,
@@ -159,9 +170,21 @@ CHANGES = {
 }
 
 
+def _as_of_sphere(listening: Frame) -> Frame:
+    """Return the snapshot of a thread in the form of a sphere's: it has no settings of its own."""
+    thread = listening["thread"]
+    return {
+        "purges": listening["purges"],
+        "sphere": {**dict.fromkeys(SETTINGS), "horizon": 1, "head": thread["head"]},
+        "members": [{"member": one} for one in thread["members"]],
+        "former": listening["former"],
+        "connectors": [],
+    }
+
+
 def written_by(event: Frame) -> str | None:
     """Return whose departure takes an event along: messages, arrivals, names."""
-    if event["type"] == "message_posted":
+    if event["type"] in MESSAGES:
         return str(event["author"])
     if event["type"] == "member_joined":
         return str(event["member"]["member"])
@@ -177,7 +200,7 @@ def unlike(old: Follower, fresh: Follower) -> str | None:
     # A former member of whom one may see nothing labels nothing: a client may keep them or not.
     authors = {event.get("author") for event in fresh.events.values()}
     known = {member: name for member, name in old.former.items() if member in authors}
-    if known != fresh.former:
+    if known != fresh.former and "thread" not in old.where:
         return f"former: {known} / fresh {fresh.former}"
     for seq in sorted(old.events):
         one = _settled(old.events[seq], fresh)
@@ -192,7 +215,7 @@ def unlike(old: Follower, fresh: Follower) -> str | None:
 def _settled(event: Frame, fresh: Follower) -> Frame:
     """Return an event, or GONE for what a client need not hold any more."""
     author = event.get("author")
-    nobody = event["type"] == "message_posted" and (
+    nobody = event["type"] in MESSAGES and (
         author not in fresh.members and author not in fresh.former
     )
     return GONE if nobody or event["type"] == "erased" else event

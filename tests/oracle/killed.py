@@ -20,7 +20,17 @@ from tests.oracle.walk import Deviation, Sent, Walk, is_told, lane_of, perform
 
 #: What draws an id that only its reply tells, and what nobody can see afterwards whether it was
 #: done (a bequest shows when its author leaves): neither is under way when the server is killed.
-UNSEEN = {"create", "install_connector", "bequeath", "describe", "invite"}
+UNSEEN = {
+    "create",
+    "converse",
+    "install_connector",
+    "bequeath",
+    "describe",
+    "invite",
+    "invite_visitor",
+    "appear",
+    "prefer",
+}
 #: Seconds between the commands and the end, at most: a commit takes milliseconds.
 DELAY_MAX_S = 0.008
 
@@ -104,6 +114,11 @@ async def _look(walk: Walk) -> Found:
                 asked |= {} if kind == "subscribe" else {"after": 0, "limit": 500}
                 got = await line.answer(await line.send(kind, **asked))
                 found.append((session.member.id, Command(0, kind, asked), got))
+        for view in listed["threads"]:
+            place = {name: view[name] for name in ("sphere", "thread")}
+            for kind, more in (("subscribe", {}), ("history", {"after": 0, "limit": 500})):
+                got = await line.answer(await line.send(kind, **place, **more))
+                found.append((session.member.id, Command(0, kind, {**place, **more}), got))
         await line.close()
     return found
 

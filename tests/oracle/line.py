@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64decode, b64encode
 from typing import Any
 
 import msgpack
@@ -31,7 +32,8 @@ class Line(Person):
         self._awaited[request] = asyncio.get_running_loop().create_future()
         frame = {"type": kind, "id": request, **fields}
         packed: bytes = msgpack.packb(frame)
-        await self.send_raw(packed if self.encoding == "msgpack" else json.dumps(frame))
+        text = json.dumps(frame, default=lambda sealed: b64encode(sealed).decode())
+        await self.send_raw(packed if self.encoding == "msgpack" else text)
         return request
 
     async def answer(self, request: int) -> Frame:
@@ -43,9 +45,9 @@ class Line(Person):
     async def _read(self, socket: ClientConnection) -> None:
         try:
             async for data in socket:
-                frame = json.loads(data) if isinstance(data, str) else msgpack.unpackb(data)
+                frame = _read_json(data) if isinstance(data, str) else msgpack.unpackb(data)
                 self.frames.append(frame)
-                waiting = self._awaited.get(frame.get("id"))
+                waiting = self._awaited.get(frame.get("id") or 0)
                 if waiting is not None and not waiting.done():
                     waiting.set_result(frame)
         except ConnectionClosed:
@@ -57,3 +59,12 @@ class Line(Person):
             if not waiting.done():
                 waiting.set_exception(ConnectionError(f"closed with {self.close_code}"))
                 waiting.exception()  # somebody may never ask
+
+
+def _read_json(text: str) -> Frame:
+    """Return a frame; what is bytes in msgpack is bytes here too."""
+    frame: Frame = json.loads(text)
+    for event in (frame, *frame.get("events", ())):
+        if event["type"] == "private_posted":
+            event["sealed"] = b64decode(event["sealed"], validate=True)
+    return frame

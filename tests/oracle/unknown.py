@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 ID = re.compile(r"[a-z2-7]{26}\Z")
+DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class Unknown:
@@ -18,7 +19,7 @@ class Unknown:
     __slots__ = ("kind", "value")
 
     def __init__(self, kind: str) -> None:
-        self.kind = kind  #: "id", "at", "token"
+        self.kind = kind  #: "id", "at", "token", "digest"
         self.value: Any = None
 
     def __repr__(self) -> str:
@@ -35,10 +36,20 @@ class Unknown:
             return isinstance(got, int) and got > 0
         if self.kind == "token":
             return isinstance(got, str) and 16 <= len(got) <= 128
+        if self.kind == "digest":
+            return isinstance(got, str) and DIGEST.match(got) is not None
         return isinstance(got, str) and ID.match(got) is not None
 
 
-class Anything:
+class Check:
+    """A value that says itself what fits it."""
+
+    def differs(self, comparison: Comparison, got: Any, path: str) -> str | None:
+        """Return where a value is not as it must be, or None."""
+        raise NotImplementedError
+
+
+class Anything(Check):
     """A value that the model does not foretell, of this type."""
 
     def __init__(self, kind: type) -> None:
@@ -47,6 +58,10 @@ class Anything:
     def __repr__(self) -> str:
         """Show the type."""
         return f"<any {self.kind.__name__}>"
+
+    def differs(self, comparison: Comparison, got: Any, path: str) -> str | None:  # as the others
+        """Return None for any value of the type."""
+        return None if isinstance(got, self.kind) else f"{path}: {self} / {got!r}"
 
 
 class Unordered(list[Any]):
@@ -88,8 +103,8 @@ class Comparison:
     def _difference(self, foretold: Any, got: Any, path: str) -> str | None:
         if isinstance(foretold, Unknown):
             return self._meet(foretold, got, path)
-        if isinstance(foretold, Anything):
-            return None if isinstance(got, foretold.kind) else f"{path}: {foretold} / {got!r}"
+        if isinstance(foretold, Check):
+            return foretold.differs(self, got, path)
         if isinstance(foretold, Unordered) and isinstance(got, list):
             return self._pair(foretold, got, path)
         if isinstance(foretold, dict) and isinstance(got, dict):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import pickle
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -25,6 +26,7 @@ from tests.oracle.model.people import Connection, Frame, Member, Session
 from tests.oracle.model.sphere import may_see
 from tests.oracle.model.world import Refusal, World
 from tests.oracle.rules import COMMANDS, DEEDS, STEPS
+from tests.oracle.rules.signals import misplaced
 from tests.oracle.rules.vocabulary import Command, Deed, Draw, Step
 from tests.oracle.unknown import Anything, Comparison, Unknown, plain
 from tests.people import call_http
@@ -49,12 +51,15 @@ NOT_FOUND = {"code": "not_found", "message": "No such thing, or not for you.", "
 REASON_MAX = 400
 #: The first half of `subscribe`: the former subscription is over, the snapshot not yet taken.
 ENDS = "subscribe: ends the former one"
+#: What ends sessions: whoever asks something at that moment may have no reply.
+ENDINGS = {"change_role", "disable", "dismiss", "end_session"}
 TEMPORARY = {"too_fast", "busy"}
 #: Replies that have their place among the events of a sphere.
 IN_LANE = {
     "subscribed": lambda frame: frame["sphere"]["sphere"],
+    "listening": lambda frame: frame["thread"]["thread"],
     "inside": lambda frame: frame["sphere"]["sphere"],
-    "left": lambda frame: frame["certificate"]["sphere"],
+    "left": lambda frame: frame["certificate"].get("thread") or frame["certificate"]["sphere"],
 }
 
 
@@ -173,14 +178,14 @@ class Walk:
 
     async def _wonder(self) -> None:
         """Have somebody read what bears a name of nobody, so that the model knows it."""
-        for sphere in self.world.spheres:
-            for event in () if sphere.dissolved else sphere.events:
+        for sphere in self.world.timelines():
+            for event in sphere.events:
                 if event.alias is None or event.alias.value is not None or event.erased:
                     continue
                 for me in self.world.living():
                     stay = sphere.stays.get(me.member)
                     if stay is not None and may_see(stay, event):
-                        asked = {"sphere": plain(sphere.id), "after": event.seq - 1, "limit": 1}
+                        asked = {**plain(sphere.place), "after": event.seq - 1, "limit": 1}
                         await self.command(Command(me.key, "history", asked))
                         return
 
@@ -188,11 +193,15 @@ class Walk:
         """Send a command; return its id."""
         if step.kind in {"subscribe", "unsubscribe"}:  # what is followed is followed no more
             session = self.world.connections[step.connection].session.key
-            self._shelve(step.connection, step.fields["sphere"], session)
+            self._shelve(step.connection, timeline_of(step.fields), session)
         return await self.lines[step.connection].send(step.kind, **step.fields)
 
     def _comparison(self) -> Comparison:
         return Comparison(self.world.taken)
+
+    def compared(self, foretold: object, got: object) -> str | None:
+        """Return where something that came over HTTP differs from what was foretold, or None."""
+        return self._comparison().difference(foretold, got)
 
     async def _race(self) -> None:
         """Send several commands at once: they must have happened, in some order."""
@@ -217,7 +226,7 @@ class Walk:
             for step, request in order:
                 me = self.world.connections[step.connection]
                 if step.kind == ENDS:
-                    me.hears.discard(self.world.sphere(step.fields["sphere"]))
+                    me.hears.discard(self.world.timeline(step.fields))
                 else:
                     me.replies[request] = perform(self.world, step, request)
             reason = self._compare(heard, replies=True)
@@ -234,7 +243,9 @@ class Walk:
         steps: list[Command] = []
         for _ in range(40):
             step = self._draw()
-            if isinstance(step, Command) and step.connection not in [s.connection for s in steps]:
+            if not isinstance(step, Command) or step.kind in ENDINGS:
+                continue
+            if step.connection not in [one.connection for one in steps]:
                 steps.append(step)
             if len(steps) == 3:
                 break
@@ -245,7 +256,7 @@ class Walk:
     async def sign_in(self, member: Member) -> Session | None:
         """Open a session of somebody, where one can be had."""
         self.tick(1)
-        token = await self.ground.token(member.id)
+        token = await self._token(member)
         if token is None:
             return None
         session = Session(
@@ -258,6 +269,20 @@ class Walk:
         self.world.sessions.append(session)
         return session
 
+    async def _token(self, member: Member) -> str | None:
+        """Return a new session's token: by a password, where there is one."""
+        if not member.password:
+            return await self.ground.token(member.id)
+        claim = {"organisation": member.organisation.handle, "address": member.address}
+        asked = {**claim, "password": member.password}
+        status, body = await self.call_http("POST", "/v1/sign-in", body=asked)
+        self.expect(f"a password opens a session: {body!r}", status == 200)
+        answer = json.loads(body)
+        member.id = member.id or answer["member"]
+        self.world.taken.add(member.id)
+        self.expect("as its member", answer["member"] == member.id)
+        return str(answer["token"])
+
     async def open(self, session: Session) -> Connection:
         """Open a line of a session."""
         encoding = "json" if self.rng.random() < 0.25 else "msgpack"
@@ -268,6 +293,7 @@ class Walk:
         self.expect("as its member", got["member"] == session.member.id)
         self.expect("under their name", got["name"] == session.member.name)
         self.expect("with their role", got["role"] == session.member.role)
+        self.expect("visible or not, as chosen", got["visible"] == session.member.visible)
         line.take()
         connection = Connection(next(self._keys), session)
         self.world.connections[connection.key] = connection
@@ -328,7 +354,10 @@ class Walk:
     def _is_short(self, heard: dict[int, list[Frame]]) -> bool:
         """Say whether fewer frames came than must."""
         return any(
-            len(connection.told) > sum(is_told(frame) for frame in heard[key])
+            (
+                len(connection.told) > sum(is_told(frame) for frame in heard[key])
+                and connection.closed is None
+            )
             or (connection.closed is not None and self.lines[key].close_code is None)
             for key, connection in self.world.connections.items()
         )
@@ -358,7 +387,11 @@ class Walk:
         for key, connection in self.world.connections.items():
             if found := self._compare_lanes(comparison, connection, heard[key]):
                 return found
+            for frame in heard[key]:
+                if frame["type"] in SIGNALS and (why := misplaced(self.world, connection, frame)):
+                    return f"{connection} got a signal, {why}: {frame}"
             connection.told.clear()
+            connection.heard = set(connection.hears)
             code = self.lines[key].close_code
             if code != connection.closed:
                 return f"{connection} is closed with {code}, not {connection.closed}"
@@ -381,7 +414,7 @@ class Walk:
                         f"{connection} in {lane}: foretold / got: {found}"
                         f"\n  foretold: {plain(due)}\n  got:      {got}"
                     )
-            if len(due) > len(got):
+            if len(due) > len(got) and connection.closed is None:
                 return f"{connection} in {lane} never got {plain(due[len(got) :])}; got {got}"
             if len(got) > len(due):
                 return f"{connection} in {lane} got too much: {got[len(due) :]}"
@@ -402,10 +435,10 @@ class Walk:
             for frame in filter(is_told, frames):
                 self.counts[f"heard: {frame['type']}"] += 1
                 sphere = lane_of(frame)
-                if frame["type"] in {"sphere_forgotten", "left"}:
-                    self._followers.pop((key, sphere), None)
-                    self._shelf.pop((session, sphere), None)
-                elif (follower := self._followers.get((key, sphere))) and "seq" in frame:
+                if frame["type"] in {"sphere_forgotten", "thread_forgotten", "left"}:
+                    _forget(self._followers, key, sphere)
+                    _forget(self._shelf, session, sphere)
+                elif (follower := self._followers.get((key, sphere))) and "at" in frame:
                     follower.take(frame)
 
     async def _follow_something(self) -> None:
@@ -415,36 +448,40 @@ class Walk:
         if me is None:
             await self.take(self._draw())
             return
-        await self.follow(me.key, draw.sphere(me.member))
+        await self.follow(me.key, draw.timeline(me.member))
 
-    async def follow(self, key: int, sphere: str) -> None:
+    async def follow(self, key: int, where: Frame) -> None:
         """Subscribe, resuming what is on the shelf; steps 2 to 9 of «subscribing and resuming»."""
         await self.settle()
         me = self.world.connections.get(key)
         if me is None:
             return
+        sphere = timeline_of(where)
         self._shelve(key, sphere, me.session.key)
         follower = self._shelf.pop((me.session.key, sphere), None) or Follower()
-        asked = {"sphere": sphere} | ({} if follower.last is None else {"after": follower.last})
+        follower.where = where
+        asked = where | ({} if follower.last is None else {"after": follower.last})
         got = await self.command(Command(key, "subscribe", asked))
-        if got["type"] != "subscribed":
+        if got["type"] == "error":
             return
-        is_new = follower.last is None or follower.horizon != got["sphere"]["horizon"]
+        horizon = got["sphere"]["horizon"] if got["type"] == "subscribed" else 1
+        is_new = follower.last is None or follower.horizon != horizon
         follower.start(got)
         self._followers[key, sphere] = follower
         if is_new:
-            await self._read_past(key, sphere, follower)
+            await self._read_past(key, follower)
         while follower.behind:
             limit = self.rng.choice([1, 3, 500])
-            gap: Frame = {"sphere": sphere, "after": follower.last, "limit": limit}
+            gap: Frame = {**where, "after": follower.last, "limit": limit}
             page = await self.command(Command(key, "history", gap))
             follower.take_page(page["events"], past=False)
             self.expect("a gap is filled", bool(page["events"]))
 
-    async def _read_past(self, key: int, sphere: str, follower: Follower) -> None:
+    async def _read_past(self, key: int, follower: Follower) -> None:
         before = (follower.last or 0) + 1
         for _ in range(self.rng.randrange(4)):
-            asked = {"sphere": sphere, "before": before, "limit": self.rng.choice([1, 4, 500])}
+            limit = self.rng.choice([1, 4, 500])
+            asked = {**follower.where, "before": before, "limit": limit}
             page = await self.command(Command(key, "history", asked))
             follower.take_page(page["events"], past=True)
             if not page["more"]:
@@ -468,10 +505,10 @@ class Walk:
         self.note(f"the law: {me} in {sphere}")
         other = await self.open(me.session)
         fresh = Follower()
-        fresh.start(await self.command(Command(other.key, "subscribe", {"sphere": sphere})))
+        fresh.start(await self.command(Command(other.key, "subscribe", old.where)))
         after, more = 0, True
         while more:
-            asked = {"sphere": sphere, "after": after, "limit": self.rng.choice([7, 50, 500])}
+            asked = {**old.where, "after": after, "limit": self.rng.choice([7, 50, 500])}
             page = await self.command(Command(other.key, "history", asked))
             fresh.take_page(page["events"], past=True)
             more = page["more"]
@@ -479,6 +516,7 @@ class Walk:
         await self.settle()
         await self.close(other.key)
         self.counts["law: compared"] += 1
+        self.counts["law: of a thread"] += "thread" in old.where
         self.counts["law: former"] += len(fresh.former)
         if old.waits:
             raise Deviation(f"{me} in {sphere} has a hole: {old.last}, {sorted(old._held)}")
@@ -537,13 +575,28 @@ def is_told(frame: Frame) -> bool:
     return "id" not in frame or frame["type"] in IN_LANE
 
 
+def timeline_of(asked: Frame) -> str:
+    """Return the id of the timeline that a command names."""
+    return str(asked.get("thread") or asked["sphere"])
+
+
+def _forget(held: dict[tuple[int, str], Follower], key: int, timeline: str) -> None:
+    """Forget a timeline, and with a sphere every thread of it."""
+    for one in [one for one in held if one[0] == key]:
+        if timeline in {one[1], held[one].where["sphere"]}:
+            del held[one]
+
+
 def lane_of(frame: Frame) -> str:
     """Return the sphere that a frame is about."""
+    if "thread" in frame and frame["type"] != "listening":
+        thread = frame["thread"]
+        return str(thread["thread"] if isinstance(thread, dict) else thread)
     if (of_reply := IN_LANE.get(frame["type"])) is not None:
         return str(of_reply(frame))
     if "invitation" in frame:
         return str(frame["invitation"]["sphere"])
-    sphere = frame.get("sphere", "")
+    sphere = frame.get("sphere") or ""
     return str(sphere["sphere"] if isinstance(sphere, dict) else sphere)
 
 

@@ -28,6 +28,9 @@ class Member:
     address: str
     disabled: bool = False
     renamed_at: int = 0
+    password: str = ""  #: of who came by an invitation: the others cannot sign in by one
+    visible: bool = True  #: whether others may see that they are there
+    private: str = "accept"  #: whether they are there for new private threads
     #: What they say of themselves: {field: (value, visibility)}.
     fields: dict[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -63,6 +66,7 @@ class Connection:
     key: int
     session: Session
     hears: set[Any] = field(default_factory=set)  #: timelines
+    heard: set[Any] = field(default_factory=set)  #: timelines, since the last comparison
     told: list[Told] = field(default_factory=list)  #: since the last comparison
     replies: dict[int, Frame] = field(default_factory=dict)  #: idem, those in no lane
     closed: int | None = None  #: the close code that the client must see

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.oracle.landed import landed
 from tests.oracle.model.people import Frame, Member, Organisation
+from tests.oracle.unknown import Unordered
 
 
 @dataclass(eq=False)
@@ -30,6 +30,19 @@ class Event:
     message: bool = False  #: a person's words
     alias: Any = None  #: who it is by, once kept as «a former member»
     erased: bool = False
+    record: Frame | None = None  #: what the journal says of it
+    digest: Any = None  #: of its record
+
+
+@dataclass(eq=False)
+class Admission:
+    """An invitation of a guest from outside, as a token."""
+
+    token: Any
+    sphere: Sphere
+    address: str
+    by: Member
+    void: bool = False
 
 
 @dataclass(eq=False)
@@ -42,6 +55,9 @@ class Stay:
     horizon: int
     sent: dict[str, Event] = field(default_factory=dict)  #: by client_id
     overrides: dict[str, str | None] = field(default_factory=dict)  #: of the profile
+    private: str = "usual"  #: whether they are there for new private threads here
+    read: int = 0  #: how far they said that they read
+    default: Any = None  #: the thread where their messages go first
 
 
 @dataclass(eq=False)
@@ -72,9 +88,12 @@ class Sphere:
     listed: bool = False
     revision: int = 1
     dissolved: bool = False
+    #: What readers know a message (by its seq) or an author (by what members know) by.
+    public_ids: dict[Any, Any] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     stays: dict[Member, Stay] = field(default_factory=dict)
     invited: dict[Member, Member] = field(default_factory=dict)  #: guest: who invited them
+    requests: dict[Member, Any] = field(default_factory=dict)  #: who asks to be let in, since when
     bequests: dict[Member, str] = field(default_factory=dict)
     left_as: dict[Member, str] = field(default_factory=dict)  #: the name that somebody left under
     connectors: list[Connector] = field(default_factory=list)
@@ -91,7 +110,7 @@ class Sphere:
     @property
     def shows_itself(self) -> bool:
         """Say whether outsiders may learn that it exists."""
-        return self.listed and (self.audience != "closed" or landed("ask"))
+        return self.listed
 
     @property
     def is_open(self) -> bool:
@@ -116,8 +135,15 @@ class Sphere:
             "entered": stay.entered,
             "horizon": stay.horizon,
             "head": self.head,
-            **({"read": 0} if landed("mark_read") else {}),
+            "read": stay.read,
+            **({} if stay.private == "usual" else {"private": stay.private}),
+            **({} if stay.default is None else {"default_thread": stay.default.id}),
         }
+
+    @property
+    def place(self) -> Frame:
+        """Return how events, notices and commands name this timeline."""
+        return {"sphere": self.id}
 
     def member_view(self, stay: Stay) -> Frame:
         """Return somebody inside, as the others see them."""
@@ -146,6 +172,39 @@ class Sphere:
         ]
 
 
+@dataclass(eq=False, repr=False)
+class Thread(Sphere):
+    """A private conversation inside a sphere: a timeline like another, seen from 1 on."""
+
+    home: Sphere = field(kw_only=True)
+    began: tuple[Member, ...] = field(kw_only=True)  #: whoever asked first
+
+    @property
+    def place(self) -> Frame:
+        """Return how events, notices and commands name this timeline."""
+        return {"sphere": self.home.id, "thread": self.id}
+
+    def thread_view(self, stay: Stay | None = None) -> Frame:
+        """Return the thread as whoever takes part sees it."""
+        return {
+            **self.place,
+            "members": Unordered(one.id for one in self.stays),
+            "started_by": self.began[0].id,
+            "head": self.head,
+            "read": 0 if stay is None else stay.read,
+        }
+
+    def former(self, stay: Stay) -> list[Frame]:
+        """Return who is in the sphere no more, and left words here under their name."""
+        return [
+            {"member": member.id, "name": self.home.left_as.get(member, member.name)}
+            for member, form in self.home.bequests.items()
+            if form == "named"
+            and member not in self.home.stays
+            and any(event.message and event.alias is None for event in self.by(member))
+        ]
+
+
 def may_see(stay: Stay, event: Event) -> bool:
     """Say whether a member may see what stands at a place."""
     return event.seq >= stay.horizon or (event.newcomers and not stay.entered)
@@ -161,7 +220,7 @@ def shown(sphere: Sphere, stay: Stay, event: Event) -> Frame | None:
     """Return what a member sees at a place: the event, `erased`, or nothing."""
     if not may_see(stay, event):
         return None
-    place = {"sphere": sphere.id, "seq": event.seq, "at": event.at}
+    place = {**sphere.place, "seq": event.seq, "at": event.at}
     if event.erased or not may_hear_of(stay, event.about):
         return {"type": "erased", **place}
     return {"type": event.type, **place, **event.fields}
@@ -181,3 +240,27 @@ def purges(sphere: Sphere, stay: Stay, after: int) -> list[Frame]:
         elif event.type in {"member_left", "manager_left"} and event.fields["kept"] != "named":
             told.append({"author": event.fields["member"], "before": event.seq})
     return told
+
+
+#: Of which events the journal has a record, and what it says beside their place.
+RECORDED = {
+    "member_joined": ("member", "role"),
+    "member_left": ("member", "how"),
+    "manager_left": ("member", "how"),
+    "manager_entered": ("member", "name"),
+    "sphere_changed": ("by", "audience", "history", "listed", "revision"),
+    "administrator_appointed": ("member", "by"),
+    "administrator_stepped_down": ("member",),
+    "connector_installed": ("connector", "by"),
+    "connector_revoked": ("connector", "by"),
+}
+
+
+def recorded(event: Event) -> Frame:
+    """Return what the journal says of an event: ids, and no name but that of who entered."""
+    said = event.fields
+    if event.type in {"member_joined", "manager_entered"}:
+        said = said["member"]
+    elif event.type == "connector_installed":
+        said = {**said["connector"], "by": said["connector"]["installed_by"]}
+    return {name: said[name] for name in RECORDED[event.type]}

@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.oracle.model.people import Connection, Frame, Member, Organisation, Session, Told
-from tests.oracle.model.sphere import Connector, Event, Sphere, Stay, shown
+from tests.oracle.model.sphere import (
+    RECORDED,
+    Admission,
+    Connector,
+    Event,
+    Sphere,
+    Stay,
+    Thread,
+    recorded,
+    shown,
+)
 from tests.oracle.unknown import Unknown
 
 
@@ -36,9 +46,12 @@ class World:
     now: int | None  #: of a clock moved by hand; None when the server's clock is its own
     organisations: list[Organisation] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
+    former: list[Member] = field(default_factory=list)  #: whose membership ended
     sessions: list[Session] = field(default_factory=list)
     connections: dict[int, Connection] = field(default_factory=dict)
     spheres: list[Sphere] = field(default_factory=list)
+    admissions: list[Admission] = field(default_factory=list)
+    threads: list[Thread] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)  #: ids that somebody knows
 
     # -- who and what there is
@@ -64,6 +77,36 @@ class World:
         if stay is None:
             raise Refusal("not_found")
         return sphere, stay
+
+    def thread(self, sphere_id: str, thread_id: str) -> Thread | None:
+        """Return a thread of a sphere, unless either is dissolved."""
+        home = self.sphere(sphere_id)
+        for thread in self.threads:
+            if same(thread.id, thread_id) and thread.home is home and not thread.dissolved:
+                return thread
+        return None
+
+    def threads_of(self, sphere: Sphere) -> list[Thread]:
+        """Return the threads that a sphere has."""
+        return [one for one in self.threads if one.home is sphere and not one.dissolved]
+
+    def timeline(self, asked: Frame) -> Sphere | None:
+        """Return the timeline that a command names: of a sphere, or of a thread of it."""
+        if asked.get("thread") is not None:
+            return self.thread(asked["sphere"], asked["thread"])
+        return self.sphere(asked["sphere"])
+
+    def timelines(self) -> list[Sphere]:
+        """Return every timeline that there is."""
+        return [one for one in (*self.spheres, *self.threads) if not one.dissolved]
+
+    def on(self, member: Member, asked: Frame) -> tuple[Sphere, Stay]:
+        """Return the timeline that a command names, and a member's stay on it. Raises Refusal."""
+        timeline = self.timeline(asked)
+        stay = None if timeline is None else timeline.stays.get(member)
+        if timeline is None or stay is None:
+            raise Refusal("not_found")
+        return timeline, stay
 
     def administered(self, member: Member, sphere_id: str) -> tuple[Sphere, Stay]:
         """Return a sphere that a member administers, and their stay. Raises Refusal."""
@@ -108,6 +151,10 @@ class World:
             readers=sphere.audience == "public",
             **more,
         )
+        if not isinstance(sphere, Thread) and kind in RECORDED:
+            event.record = {"sphere": sphere.id, "seq": event.seq, "at": event.at, "type": kind}
+            event.record |= recorded(event)
+            event.digest = Unknown("digest")
         sphere.events.append(event)
         for connection in self.living():
             stay = sphere.stays.get(connection.member)

@@ -7,15 +7,40 @@ from tests.oracle.rules import (
     connectors,
     departures,
     devices,
+    guests,
+    journal,
+    marks,
+    office,
     posts,
     profiles,
+    readers,
     reading,
+    requests,
+    signals,
     spheres,
+    threads,
 )
 from tests.oracle.rules.vocabulary import Act, Answer, Propose
 
 #: Every feature that is compared.
-FEATURES = (spheres, arrivals, posts, reading, departures, connectors, profiles, devices)
+FEATURES = (
+    spheres,
+    arrivals,
+    posts,
+    reading,
+    departures,
+    connectors,
+    profiles,
+    devices,
+    threads,
+    requests,
+    journal,
+    office,
+    guests,
+    readers,
+    signals,
+    marks,
+)
 
 COMMANDS: dict[str, Answer] = {
     kind: answer for feature in FEATURES for kind, answer in feature.COMMANDS.items()

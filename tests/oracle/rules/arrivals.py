@@ -15,7 +15,9 @@ def invite(world: World, me: Connection, asked: Frame) -> Frame:
     if ("member" in asked) == ("address" in asked):
         raise Refusal("invalid_field")
     sphere, _ = world.administered(me.member, asked["sphere"])
-    guest = _guest(world, me.member, asked)
+    guest = guest_of(world, me.member, asked)
+    if guest is not None:
+        sphere.requests.pop(guest, None)
     if guest is not None and guest not in sphere.stays and guest not in sphere.invited:
         sphere.invited[guest] = me.member
         shown = {"sphere": sphere.id, "name": sphere.name, "by": me.member.name}
@@ -23,7 +25,7 @@ def invite(world: World, me: Connection, asked: Frame) -> Frame:
     return {"type": "done"}
 
 
-def _guest(world: World, by: Member, asked: Frame) -> Member | None:
+def guest_of(world: World, by: Member, asked: Frame) -> Member | None:
     if "member" in asked:
         return world.member(by.organisation, asked["member"])
     for member in world.members:
@@ -33,9 +35,10 @@ def _guest(world: World, by: Member, asked: Frame) -> Member | None:
 
 
 def decline(world: World, me: Connection, asked: Frame) -> Frame:
-    """Drop an invitation of mine."""
+    """Drop an invitation of mine, or a request."""
     sphere = world.seen_by(me.member, asked["sphere"])
-    if sphere.invited.pop(me.member, None) is None:
+    stood = sphere.invited.pop(me.member, None), sphere.requests.pop(me.member, None)
+    if stood == (None, None):
         raise Refusal("not_found")
     return {"type": "done"}
 
@@ -49,6 +52,7 @@ def join(world: World, me: Connection, asked: Frame) -> Frame:
     if me.member not in sphere.invited and not may_come:
         raise Refusal("not_found")
     sphere.invited.pop(me.member, None)
+    sphere.requests.pop(me.member, None)
     stay = admit(world, sphere, me.member, "member")
     return {"type": "inside", "sphere": sphere.view(stay)}
 
@@ -61,6 +65,7 @@ def enter(world: World, me: Connection, asked: Frame) -> Frame:
     if me.member in sphere.stays:
         raise Refusal("already_inside")
     sphere.invited.pop(me.member, None)
+    sphere.requests.pop(me.member, None)
     stay = admit(world, sphere, me.member, "administrator", entered=True)
     return {"type": "inside", "sphere": sphere.view(stay)}
 
@@ -87,7 +92,7 @@ def _invite(draw: Draw) -> Step | None:
     if me is None:
         return None
     sphere = draw.sphere(me.member, administered=draw.chance(0.9))
-    guest = _likely_guest(draw, me.member, sphere)
+    guest = likely_guest(draw, me.member, sphere)
     if draw.chance(0.5):
         return Command(me.key, "invite", {"sphere": sphere, "member": guest.id})
     if draw.chance(0.95):
@@ -96,7 +101,7 @@ def _invite(draw: Draw) -> Step | None:
     return Command(me.key, "invite", {"sphere": sphere, **both})
 
 
-def _likely_guest(draw: Draw, by: Member, sphere_id: str) -> Member:
+def likely_guest(draw: Draw, by: Member, sphere_id: str) -> Member:
     """Return mostly a colleague who is not inside."""
     sphere = draw.world.sphere(sphere_id)
     near = [
@@ -132,6 +137,8 @@ def _may_come_in(kind: str, member: Member, sphere: Sphere) -> bool:
         return False
     if kind == "enter":
         return member.role == "manager"
+    if kind == "decline" and member in sphere.requests:
+        return True
     return member in sphere.invited or (kind == "join" and sphere.is_open)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.oracle.model.people import Connection, Frame
-from tests.oracle.model.sphere import Connector
+from tests.oracle.model.sphere import Connector, Sphere
 from tests.oracle.model.world import Refusal, World
 from tests.oracle.rules.departures import kill
 from tests.oracle.rules.vocabulary import Act, Answer, Command, Deed, Draw, Propose, Step
@@ -25,15 +25,23 @@ def install(world: World, me: Connection, asked: Frame) -> Frame:
 
 
 def revoke(world: World, me: Connection, asked: Frame) -> Frame:
-    """Kill a token."""
-    sphere, _ = world.administered(me.member, asked["sphere"])
-    for bot in sphere.connectors:
+    """Kill a token: of this sphere, or as a manager of any."""
+    for sphere, bot in _in_reach(world, me, asked):
         if plain(bot.id) == asked["connector"] and not bot.dead:
             kill([bot])
             named = {"connector": bot.id, "by": me.member.id}
             world.append(sphere, "connector_revoked", named)
             return {"type": "done"}
     raise Refusal("not_found")
+
+
+def _in_reach(world: World, me: Connection, asked: Frame) -> list[tuple[Sphere, Connector]]:
+    if "sphere" in asked:
+        sphere, _ = world.administered(me.member, asked["sphere"])
+        return [(sphere, bot) for bot in sphere.connectors]
+    if me.member.role != "manager":
+        raise Refusal("not_allowed")
+    return [(one, bot) for one, bot in world.bots() if one.organisation is me.member.organisation]
 
 
 async def bring(walk: Walk, asked: Frame) -> None:
@@ -45,7 +53,8 @@ async def bring(walk: Walk, asked: Frame) -> None:
         headers={"authorization": f"Bearer {asked['token']}"},
     )
     for sphere, bot in walk.world.bots():
-        if plain(bot.token) == asked["token"] and not bot.dead:
+        silent = bot.dead or bot.installed_by.disabled
+        if plain(bot.token) == asked["token"] and not silent:
             walk.expect(
                 "a living bot is told nothing but `accepted`", answered == (202, b"accepted")
             )
@@ -77,7 +86,8 @@ def _revoke(draw: Draw) -> Step | None:
     sphere = draw.sphere(me.member, administered=draw.chance(0.8))
     known = [one for one in (plain(bot.id) for _, bot in draw.world.bots()) if isinstance(one, str)]
     bot = draw.rng.choice(known) if known else draw.stranger()
-    return Command(me.key, "revoke_connector", {"sphere": sphere, "connector": bot})
+    where = {} if draw.chance(0.3) else {"sphere": sphere}
+    return Command(me.key, "revoke_connector", {**where, "connector": bot})
 
 
 def _bring(draw: Draw) -> Step | None:

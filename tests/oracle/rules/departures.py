@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.oracle.landed import landed
 from tests.oracle.model.people import Connection, Frame, Member
-from tests.oracle.model.sphere import Connector, Event, Sphere, Stay
+from tests.oracle.model.sphere import Connector, Event, Sphere, Stay, Thread
 from tests.oracle.model.world import Refusal, Undecided, World
 from tests.oracle.rules.spheres import outsiders
 from tests.oracle.rules.vocabulary import Act, Answer, Command, Draw, Propose, Step
@@ -13,7 +15,9 @@ from tests.oracle.unknown import Unknown, plain
 
 def leave(world: World, me: Connection, asked: Frame) -> Frame:
     """Go, and take along what was not bequeathed."""
-    sphere, stay = world.inside(me.member, asked["sphere"])
+    sphere, stay = world.on(me.member, asked)
+    if isinstance(sphere, Thread):
+        return {"type": "left", "certificate": _leave_thread(world, sphere, stay)}
     return {"type": "left", "certificate": depart(world, sphere, stay, "left")}
 
 
@@ -42,10 +46,19 @@ def depart(world: World, sphere: Sphere, stay: Stay, how: str) -> Frame:
     world.hush(sphere, leaver)
     for guest in void:
         del sphere.invited[guest]
+    for admission in world.admissions:
+        admission.void |= admission.sphere is sphere and (last or admission.by is leaver)
     kill(dead)
     world.notify([leaver, *void], sphere, forget)
     fate = sphere.bequests.get(leaver, "none")
     erased, kept = _settle(sphere, leaver, fate)
+    for thread in world.threads_of(sphere):
+        gone, there = (
+            depart_thread(world, thread, thread.stays[leaver], fate, how, at)
+            if leaver in thread.stays
+            else _settle_behind(world, thread, leaver, fate, at)
+        )
+        erased, kept = erased + gone, kept + there
     if last:
         if landed("ask") and sphere.shows_itself:
             world.notify(outsiders(world, sphere, {leaver, *void}), sphere, forget)
@@ -54,7 +67,7 @@ def depart(world: World, sphere: Sphere, stay: Stay, how: str) -> Frame:
     else:
         kind = "manager_left" if stay.entered else "member_left"
         world.append(sphere, kind, {"member": leaver.id, "how": how, "kept": fate}, at=at)
-        succeed(world, sphere)
+        succeed(world, sphere, held=stay.role == "administrator")
     return {
         "sphere": sphere.id,
         "member": leaver.id,
@@ -63,6 +76,55 @@ def depart(world: World, sphere: Sphere, stay: Stay, how: str) -> Frame:
         "messages_kept": kept,
         "connectors_revoked": len(dead),
     }
+
+
+def _leave_thread(world: World, thread: Thread, stay: Stay) -> Frame:
+    leaver, at = stay.member, world.moment()
+    home = thread.home.stays[leaver]
+    if home.default is thread:
+        home.default = None
+    fate = thread.home.bequests.get(leaver, "none")
+    world.notify([leaver], thread, {"type": "thread_forgotten", **thread.place})
+    erased, kept = depart_thread(world, thread, stay, fate, "left", at)
+    return {
+        **thread.place,
+        "member": leaver.id,
+        "at": at,
+        "messages_erased": erased,
+        "messages_kept": kept,
+        "connectors_revoked": 0,
+    }
+
+
+def depart_thread(
+    world: World, thread: Thread, stay: Stay, fate: str, how: str, at: Any
+) -> tuple[int, int]:
+    """End somebody's part in a thread; return how many messages were erased, and kept."""
+    leaver = stay.member
+    del thread.stays[leaver]
+    world.hush(thread, leaver)
+    erased, kept = _settle(thread, leaver, fate)
+    if not thread.stays:
+        thread.dissolved = True
+        return erased + kept, 0
+    world.append(thread, "member_left", {"member": leaver.id, "how": how, "kept": fate}, at=at)
+    return erased, kept
+
+
+def _settle_behind(
+    world: World, thread: Thread, leaver: Member, fate: str, at: Any
+) -> tuple[int, int]:
+    """Give what somebody had left in a thread that they are out of the fate they chose since."""
+    left = sum(event.message for event in thread.by(leaver))
+    if fate == "none":
+        _withdraw(world, thread, leaver, None, at)
+        return left, 0
+    if fate == "anonymous" and any(event.alias is None for event in thread.by(leaver)):
+        before = thread.head + 1
+        _settle(thread, leaver, fate)
+        named = {"author": leaver.id, "before": before}
+        world.append(thread, "bequest_withdrawn", named, at=at)
+    return 0, left
 
 
 def kill(bots: list[Connector]) -> None:
@@ -87,12 +149,18 @@ def _settle(sphere: Sphere, leaver: Member, fate: str) -> tuple[int, int]:
     return (messages, 0) if fate == "none" else (0, messages)
 
 
-def succeed(world: World, sphere: Sphere) -> None:
-    """Have somebody administer: who has been there longest, and did not enter as a manager."""
+def succeed(world: World, sphere: Sphere, *, held: bool) -> None:
+    """Have somebody administer: who has been there longest, and did not enter as a manager.
+
+    Who is shut out neither counts nor inherits, where somebody else can.
+    """
     own = [stay for stay in sphere.stays.values() if not stay.entered]
-    if not own or any(stay.role == "administrator" for stay in own):
+    able = [stay for stay in own if not stay.member.disabled]
+    if not own or any(stay.role == "administrator" for stay in able):
         return
-    heir = min(own, key=lambda stay: stay.horizon)
+    if any(stay.role == "administrator" for stay in own) and not (held and able):
+        return
+    heir = min(able or own, key=lambda stay: stay.horizon)
     heir.role = "administrator"
     world.append(sphere, "administrator_appointed", {"member": heir.member.id, "by": None})
 
@@ -108,11 +176,15 @@ def bequeath(world: World, me: Connection, asked: Frame) -> Frame:
         sphere.bequests[me.member] = form
         return {"type": "done"}
     sphere.bequests.pop(me.member, None)
-    _withdraw(world, sphere, me.member, stay)
+    at = world.moment()
+    _withdraw(world, sphere, me.member, stay, at)
+    for thread in world.threads_of(sphere):
+        if me.member not in thread.stays:
+            _withdraw(world, thread, me.member, None, at)
     return {"type": "done"}
 
 
-def _withdraw(world: World, sphere: Sphere, author: Member, stay: Stay | None) -> None:
+def _withdraw(world: World, sphere: Sphere, author: Member, stay: Stay | None, at: Any) -> None:
     before = sphere.head + 1 if stay is None else stay.horizon
     left = [event for event in sphere.by(author) if event.seq < before]
     known_as: dict[object, list[Event]] = {}
@@ -125,7 +197,7 @@ def _withdraw(world: World, sphere: Sphere, author: Member, stay: Stay | None) -
     if len(withdrawn) > 1 and any(plain(name) is name and name != author.id for name in known_as):
         raise Undecided("in which order: nobody ever saw one of these authors")
     for named, events in sorted(withdrawn, key=lambda one: str(plain(one[0]["author"]))):
-        world.append(sphere, "bequest_withdrawn", named, about=events)
+        world.append(sphere, "bequest_withdrawn", named, about=events, at=at)
 
 
 # -- what may be tried
@@ -133,7 +205,7 @@ def _withdraw(world: World, sphere: Sphere, author: Member, stay: Stay | None) -
 
 def _leave(draw: Draw) -> Step | None:
     me = draw.connection(inside=True)
-    return None if me is None else Command(me.key, "leave", {"sphere": draw.sphere(me.member)})
+    return None if me is None else Command(me.key, "leave", draw.timeline(me.member))
 
 
 def _remove(draw: Draw) -> Step | None:
@@ -150,7 +222,11 @@ def _bequeath(draw: Draw) -> Step | None:
         for me in draw.world.living()
         for sphere in draw.world.spheres
         if me.member in sphere.bequests
-        and any(event.message for event in sphere.by(me.member))
+        and any(
+            event.message
+            for timeline in (sphere, *draw.world.threads_of(sphere))
+            for event in timeline.by(me.member)
+        )
         and not sphere.dissolved
     ]
     if left and draw.chance(0.2):

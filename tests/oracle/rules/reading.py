@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.oracle.landed import landed
 from tests.oracle.model.people import Connection, Frame
-from tests.oracle.model.sphere import purges, shown
+from tests.oracle.model.sphere import Sphere, Thread, purges, shown
 from tests.oracle.model.world import Refusal, World
 from tests.oracle.rules.vocabulary import Act, Answer, Command, Draw, Propose, Step, fields
 from tests.oracle.unknown import Anything, Unordered
@@ -12,28 +11,47 @@ from tests.oracle.unknown import Anything, Unordered
 
 def subscribe(world: World, me: Connection, asked: Frame) -> Frame:
     """Show the sphere as it is, and say what to forget; the former subscription is over."""
-    for sphere in tuple(me.hears):
-        if sphere is world.sphere(asked["sphere"]):
-            me.hears.discard(sphere)
-    sphere, stay = world.inside(me.member, asked["sphere"])
+    me.hears.discard(world.timeline(asked))
+    sphere, stay = world.on(me.member, asked)
     me.hears.add(sphere)
+    me.heard.add(sphere)
     after = asked.get("after")
+    forget = [] if after is None else purges(sphere, stay, after)
+    if isinstance(sphere, Thread):
+        return {
+            "type": "listening",
+            "purges": forget,
+            "thread": sphere.thread_view(stay),
+            "former": Unordered(sphere.former(stay)),
+        }
     subscribed = {
         "type": "subscribed",
-        "purges": [] if after is None else purges(sphere, stay, after),
+        "purges": forget,
         "sphere": sphere.view(stay),
         "members": Unordered(sphere.member_view(one) for one in sphere.stays.values()),
         "former": Unordered(sphere.former(stay)),
         "connectors": Unordered(bot.view() for bot in sphere.connectors if not bot.dead),
     }
-    later = {"journal": Anything(dict)} if landed("journal") else {}
-    later |= {"present": Anything(list)} if landed("typing") else {}
-    return subscribed | later
+    return subscribed | {"journal": head(sphere), "present": Anything(list)}
+
+
+def head(sphere: Sphere) -> Frame:
+    """Return where the journal ends."""
+    recorded = [event for event in sphere.events if event.record is not None]
+    last = recorded[-1] if recorded else None
+    return {
+        "seq": 0 if last is None else last.seq,
+        "digest": NO_DIGEST if last is None else last.digest,
+    }
+
+
+#: Stands before the first record of a journal.
+NO_DIGEST = "0" * 64
 
 
 def unsubscribe(world: World, me: Connection, asked: Frame) -> Frame:
     """Hear the sphere no more on this connection."""
-    sphere = world.sphere(asked["sphere"])
+    sphere = world.timeline(asked)
     if sphere is None or sphere not in me.hears:
         raise Refusal("not_found")
     me.hears.discard(sphere)
@@ -42,7 +60,7 @@ def unsubscribe(world: World, me: Connection, asked: Frame) -> Frame:
 
 def history(world: World, me: Connection, asked: Frame) -> Frame:
     """Show a page of what this member may see."""
-    sphere, stay = world.inside(me.member, asked["sphere"])
+    sphere, stay = world.on(me.member, asked)
     after, before = asked.get("after", 0), asked.get("before")
     seen = [
         frame
@@ -62,29 +80,28 @@ def _subscribe(draw: Draw) -> Step | None:
     me = draw.connection(inside=True)
     if me is None:
         return None
-    sphere_id = draw.sphere(me.member)
-    sphere = draw.world.sphere(sphere_id)
-    head = 0 if sphere is None else sphere.head
+    place = draw.timeline(me.member)
+    timeline = draw.world.timeline(place)
+    head = 0 if timeline is None else timeline.head
     after = draw.rng.randint(0, head + 1) if draw.chance(0.5) else None
-    return Command(me.key, "subscribe", fields(sphere=sphere_id, after=after))
+    return Command(me.key, "subscribe", place | fields(after=after))
 
 
 def _unsubscribe(draw: Draw) -> Step | None:
     me = draw.connection(inside=True)
     if me is None:
         return None
-    return Command(me.key, "unsubscribe", {"sphere": draw.sphere(me.member)})
+    return Command(me.key, "unsubscribe", draw.timeline(me.member))
 
 
 def _history(draw: Draw) -> Step | None:
     me = draw.connection(inside=True)
     if me is None:
         return None
-    sphere_id = draw.sphere(me.member)
-    sphere = draw.world.sphere(sphere_id)
-    head = 0 if sphere is None else sphere.head
-    asked = fields(
-        sphere=sphere_id,
+    place = draw.timeline(me.member)
+    timeline = draw.world.timeline(place)
+    head = 0 if timeline is None else timeline.head
+    asked = place | fields(
         after=draw.rng.randint(0, head + 1) if draw.chance(0.5) else None,
         before=draw.rng.randint(0, head + 2) if draw.chance(0.5) else None,
         limit=draw.rng.choice([1, 2, 5, 500]) if draw.chance(0.7) else None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from tests.oracle.landed import landed
 from tests.oracle.model.people import Connection, Frame, Member
 from tests.oracle.model.sphere import Sphere, Stay
 from tests.oracle.model.world import Refusal, World
@@ -51,6 +50,8 @@ def configure(world: World, me: Connection, asked: Frame) -> Frame:
     world.append(
         sphere, "sphere_changed", {"by": me.member.id, **chosen, "revision": sphere.revision}
     )
+    if not sphere.listed or sphere.audience != "closed":
+        sphere.requests.clear()
     if showed and not sphere.shows_itself:
         forget = {"type": "sphere_forgotten", "sphere": sphere.id}
         world.notify(outsiders(world, sphere), sphere, forget)
@@ -95,19 +96,20 @@ def listing(world: World, me: Connection, _: Frame) -> Frame:
             if me.member in one.invited
         ),
         "open": Unordered(
-            _door(one)
+            _door(one, me.member)
             for one in there
             if one.shows_itself and may_look and me.member not in one.stays
         ),
     }
-    return listed | ({"threads": [], "private": "accept"} if landed("converse") else {})
+    threads = Unordered(one.thread_view(one.stays[me.member]) for one in world.threads
+                        if me.member in one.stays and not one.dissolved)  # fmt: skip
+    return listed | {"threads": threads, "private": me.member.private}
 
 
-def _door(sphere: Sphere) -> Frame:
+def _door(sphere: Sphere, member: Member) -> Frame:
     """Return a sphere as those see it who may join it, or ask to be let in."""
     shown = {name: getattr(sphere, name) for name in ("name", "audience", "revision")}
-    asked = {"asked": False} if landed("ask") else {}
-    return {"sphere": sphere.id, **shown, **asked}
+    return {"sphere": sphere.id, **shown, "asked": member in sphere.requests}
 
 
 def oversee(world: World, me: Connection, _: Frame) -> Frame:

@@ -79,6 +79,21 @@ class Draw:
             return str(plain(self.rng.choice(mine).id))
         return self.any_sphere()
 
+    def timeline(self, member: Member, *, private: float = 0.3) -> Frame:
+        """Return where to: a sphere, or mostly one's own thread; else somebody's, or nobody's."""
+        mine = [one for one in self.world.threads if member in one.stays and not one.dissolved]
+        if not self.chance(private if mine else private / 6):
+            return {"sphere": self.sphere(member)}
+        some = mine if mine and self.chance(0.85) else self.world.threads
+        known = [one for one in some if isinstance(plain(one.id), str)]
+        if not known or self.chance(0.02):
+            return {"sphere": self.sphere(member), "thread": self.any_sphere()}
+        thread = self.rng.choice(known)
+        if self.chance(0.03):
+            return {"sphere": plain(thread.id)}
+        home = self.any_sphere() if self.chance(0.05) else plain(thread.home.id)
+        return {"sphere": home, "thread": plain(thread.id)}
+
     def any_sphere(self) -> str:
         """Return the id of any sphere, of whatever organisation, dissolved ones too; or of none."""
         known = [one for one in map(plain, (sphere.id for sphere in self.world.spheres))
