@@ -21,7 +21,8 @@ NOBODY: Final = "a" * 26
 
 #: What each operation of the table says beside ``sphere``. ``{third}`` is another member inside,
 #: ``{me}`` whoever asks, ``{connector}`` a connector of the sphere, ``{message}`` what the third
-#: member said last, ``{mine}`` what whoever asks did.
+#: member said last, ``{before}`` what they said before whoever asks came, ``{mine}`` what whoever
+#: asks did.
 FIELDS: Final[Mapping[str, dict[str, Any]]] = {
     "subscribe": {},
     "history": {},
@@ -65,6 +66,19 @@ FIELDS: Final[Mapping[str, dict[str, Any]]] = {
         "body": "hello",
         "reply_to": 99,
     },
+    "post, in reply": {
+        "revision": 1,
+        "client_id": "{fresh}",
+        "body": "hello",
+        "reply_to": "{message}",
+    },
+    "post, reply to before": {
+        "revision": 1,
+        "client_id": "{fresh}",
+        "body": "hello",
+        "reply_to": "{before}",
+    },
+    "react, to before": {"message": "{before}", "reaction": "+1"},
     "edit": {"revision": 1, "message": "{mine}", "body": "otherwise"},
     "edit, stale": {"revision": 9, "message": "{mine}", "body": "otherwise"},
     "edit, of another": {"revision": 1, "message": "{message}", "body": "otherwise"},

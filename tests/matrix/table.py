@@ -75,6 +75,9 @@ install_connector        | VMG  |  ?       ?      ?    ?    ?       ?     ?     
 revoke_connector         | VMG  |  ?       ?      ?    ?    ?       ?     ?      -      .     .
 revoke_connector, of none| VMG  |  ?       ?      ?    ?    ?       ?     ?      -      ?     ?
 post, reply to nothing   | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
+post, in reply           | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
+post, reply to before    | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
+react, to before         | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
 edit                     | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
 edit, stale              | VMG  |  ?       ?      ?    ?    ?       ?     ?      s      s     s
 edit, of another         | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?

@@ -163,6 +163,7 @@ class World:
             self._tx, digest=secrets.token_bytes(32), sphere_id=sphere.id, name="Builds",
             by=founder.id, now=NOW,
         )  # fmt: skip
+        before = self._say(sphere, third)
         getattr(self, f"_{cell.relation}")(sphere, member)
         said = {"message": self._say(sphere, third), "mine": self._say(sphere, member)}
         if cell.kind.thread:
@@ -177,7 +178,13 @@ class World:
         return Scene(
             member=member,
             sphere=sphere.id if cell.kind.exists else new_id(),
-            names={"me": member.id, "third": third.id, "connector": bot.id, **said},
+            names={
+                "me": member.id,
+                "third": third.id,
+                "connector": bot.id,
+                "before": before,
+                **said,
+            },
         )
 
     def _say(self, sphere: Sphere, author: Member) -> int:
