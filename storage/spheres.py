@@ -42,7 +42,7 @@ SPHERE = (
     sphere.c.head,
     sphere.c.parent,
 )
-PREFERENCES = (stay.c.declines, stay.c.default_thread)
+PREFERENCES = (stay.c.declines, stay.c.default_thread, stay.c.show_read)
 
 
 def as_sphere(row: Any) -> Sphere:
@@ -213,6 +213,7 @@ def _inside(member_id: str, row: Any) -> Stay:
         declines=row.declines,
         default_thread=row.default_thread,
         read=row.read_seq,
+        show_read=bool(row.show_read),
     )
 
 

@@ -74,15 +74,6 @@ def step_down(tx: Transaction, sphere_id: str, member_id: str) -> None:
     )
 
 
-def mark_read(tx: Transaction, sphere_id: str, member_id: str, seq: int) -> None:
-    """Note how far a member read."""
-    tx.execute(
-        update(stay)
-        .where(stay.c.sphere == sphere_id, stay.c.member == member_id)
-        .values(read_seq=seq)
-    )
-
-
 def of_sphere(tx: Transaction, sphere_id: str) -> list[Stay]:
     """Return every present stay."""
     rows = tx.execute(

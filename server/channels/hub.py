@@ -227,6 +227,10 @@ class Hub:
         """Return who is seen to be there, for a reader who goes on from ``head`` in this turn."""
         return self._rooms[reading.sphere].seen(head=head, roster=roster)
 
+    def is_crowd(self, roster: Mapping[str, Seat]) -> bool:
+        """Say whether these are too many for each to be told of what the others do."""
+        return len(roster) > self._limits.presence_members_max
+
     def unsubscribe(self, sphere: str, listener: Listener) -> None:
         """Hand the sphere's frames to this connection no more."""
         room = self._rooms.get(sphere)
@@ -308,6 +312,11 @@ class Hub:
             self._speak(entry)
         if publication.notices:
             self.flush()  # a manager's own devices hear of the entry after everybody else
+        for read, about in publication.reads:
+            self.signal(read.thread or read.sphere, read, about=about)
+        self._tell_members(publication)
+
+    def _tell_members(self, publication: Publication) -> None:
         for member, notice in publication.notices:
             self._notify(member, notice)
         for hidden in publication.hidden:

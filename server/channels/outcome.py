@@ -16,6 +16,7 @@ from server.protocol.commands import Command
 from server.protocol.connector import Accepted
 from server.protocol.events import Notice
 from server.protocol.replies import Reply
+from server.protocol.signals import ReadShown
 from storage.timeline import Entry
 
 C = TypeVar("C", bound=Command)
@@ -77,6 +78,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     ended: tuple[str, ...] = ()  #: sessions that are over
     dissolved: tuple[str, ...] = ()  #: spheres that are no more
     appearances: tuple[tuple[str, bool], ...] = ()  #: (member, whether others may see them there)
+    reads: tuple[tuple[ReadShown, int], ...] = ()  #: (how far somebody read, the seq it is about)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from server.domain.permission import check_inside
 from server.protocol.commands import GetHistory, GetJournal, Subscribe
 from server.protocol.replies import Journal, Listening, Reply, Subscribed
 from server.protocol.views import Purge
-from storage import connectors, journal, spheres, stays, threads, timeline
+from storage import connectors, journal, reads, spheres, stays, threads, timeline
 from storage.database import Transaction
 
 
@@ -65,6 +65,7 @@ def snapshot(tx: Transaction, request: Request[Subscribe]) -> Snapshot:
         members=shown,
         former=stays.former(tx, of.id, stay),
         connectors=connectors.of_sphere(tx, of.id),
+        reads=reads.shown(tx, of, stay.horizon),
         journal=journal.head(tx, of.id),
         present=[],  # the hub knows
     )
@@ -79,6 +80,7 @@ def _of_thread(
         purges=purges,
         thread=threads.view(tx, of.id, request.member.id),
         former=threads.former(tx, of),
+        reads=reads.shown(tx, of, horizon=1),
     )
     return Snapshot(reply=reply, head=of.head, roster=stays.roster(tx, of.id), entered=False)
 

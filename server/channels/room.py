@@ -59,12 +59,13 @@ class Subscriber(Protocol):
 class Reading:
     """A look at the store under way, and what happened since it began."""
 
-    __slots__ = ("kept", "outdated", "overrun", "sphere", "subscriber", "void")
+    __slots__ = ("kept", "lasting", "outdated", "overrun", "sphere", "subscriber", "void")
 
     def __init__(self, sphere: str, subscriber: Subscriber) -> None:
         self.sphere = sphere
         self.subscriber = subscriber
         self.kept: list[Entry] = []
+        self.lasting: list[tuple[Signal, int | None]] = []
         self.overrun = False
         self.outdated = False  #: something of it was erased or changed since: read it again
         self.void = False  #: the reader is out: what was read may not be handed over
@@ -73,6 +74,13 @@ class Reading:
         """Keep an event that may be missing from what is being read."""
         if len(self.kept) < KEPT_ENTRIES_MAX:
             self.kept.append(entry)
+        else:
+            self.overrun = True
+
+    def keep_signal(self, signal: Signal, about: int | None) -> None:
+        """Keep a signal that changes what is being read."""
+        if len(self.lasting) < KEPT_ENTRIES_MAX:
+            self.lasting.append((signal, about))
         else:
             self.overrun = True
 
@@ -148,6 +156,8 @@ class Room:
             for entry in missed:
                 self._turn(entry)
         self._hand(reading.subscriber, [self._veil(reading.subscriber, one) for one in missed])
+        for signal, about in () if self._crowded else reading.lasting:
+            self._spread(signal, (reading.subscriber,), about)
         self._waiting[reading.subscriber] = head
         if attended:
             self._attendance.arrive(reading.subscriber.member.id)
@@ -239,6 +249,11 @@ class Room:
     ) -> None:
         """Hand on what is true for a moment, after what was said before it."""
         self.flush()
+        if signal.lasting:
+            if self._crowded:
+                return
+            for reading in self.expected:
+                reading.keep_signal(signal, about)
         self._spread(signal, (*self._present, *self._waiting), about, sender)
 
     def _spread(

@@ -45,6 +45,7 @@ def view(sphere: Sphere, stay: Stay) -> SphereView:
         private=private(declines=stay.declines),
         default_thread=stay.default_thread,
         read=stay.read,
+        show_read=stay.show_read,
     )
 
 

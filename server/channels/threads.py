@@ -7,6 +7,7 @@ no other way in, and every stay on a thread begins with that event.
 from __future__ import annotations
 
 from server import errors
+from server.channels import reads
 from server.channels.outcome import Outcome, Publication, Request
 from server.channels.spheres import private
 from server.domain.facts import Sphere, Stay
@@ -15,6 +16,7 @@ from server.protocol.commands import Converse, Prefer
 from server.protocol.events import Preferred, ThreadAdded, ThreadStarted
 from server.protocol.replies import Conversing, Done
 from server.protocol.scalars import Private, SphereRole
+from server.protocol.signals import ReadShown
 from storage import spheres, stays, threads, timeline
 from storage.database import Transaction
 from storage.timeline import Entry
@@ -87,17 +89,27 @@ def prefer(tx: Transaction, request: Request[Prefer]) -> Outcome:
     _check_form(command)
     if command.sphere is None:
         return _prefer_everywhere(tx, request)
-    stay = check_inside(spheres.standing(tx, command.sphere, request.member.id))
+    standing = spheres.standing(tx, command.sphere, request.member.id)
+    stay = check_inside(standing)
+    assert standing is not None
     default = _default(tx, request, stay)
     declining = stay.declines if command.private is None else _DECLINES[command.private]
-    if (declining, default) == (stay.declines, stay.default_thread):
+    showing = stay.show_read if command.show_read is None else command.show_read
+    if (declining, default, showing) == (stay.declines, stay.default_thread, stay.show_read):
         return Outcome(reply=Done(id=command.id))
     threads.prefer_in(tx, command.sphere, stay.member, declining=declining, default_thread=default)
+    told: tuple[tuple[ReadShown, int], ...] = ()
+    if showing is not stay.show_read:
+        told = reads.show(tx, standing.sphere, stay.member, on=showing)
     return _preferred(
         request,
         Preferred(
-            sphere=command.sphere, private=private(declines=declining), default_thread=default
+            sphere=command.sphere,
+            private=private(declines=declining),
+            default_thread=default,
+            show_read=showing,
         ),
+        told,
     )
 
 
@@ -106,6 +118,8 @@ def _check_form(command: Prefer) -> None:
         raise errors.InvalidField("To a `thread`, or to the `whole` sphere: one of them.")
     if command.sphere is None and (command.thread is not None or command.whole):
         raise errors.InvalidField("Where messages go first is said in one `sphere`.")
+    if command.sphere is None and command.show_read is not None:
+        raise errors.InvalidField("Who sees how far you read is said in one `sphere`.")
     if command.sphere is None and command.private is Private.USUAL:
         raise errors.InvalidField("`usual` is what is said here, without a `sphere`.")
 
@@ -135,8 +149,10 @@ def _default(tx: Transaction, request: Request[Prefer], stay: Stay) -> str | Non
     return command.thread
 
 
-def _preferred(request: Request[Prefer], notice: Preferred) -> Outcome:
+def _preferred(
+    request: Request[Prefer], notice: Preferred, told: tuple[tuple[ReadShown, int], ...] = ()
+) -> Outcome:
     return Outcome(
         reply=Done(id=request.command.id),
-        publication=Publication(notices=((request.member.id, notice),)),
+        publication=Publication(notices=((request.member.id, notice),), reads=told),
     )

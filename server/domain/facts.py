@@ -75,6 +75,7 @@ class Stay(Fact, frozen=True):
     default_thread: str | None = None
     read: int = 0  #: how far they said that they read
     disabled: bool = False  #: shut out of the organisation at present
+    show_read: bool = False
 
     @property
     def seat(self) -> Seat:

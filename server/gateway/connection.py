@@ -395,6 +395,8 @@ class Connection(Speaker):
         if isinstance(reply, replies.Subscribed):
             there = self._services.hub.there(watch, head=found.head, roster=found.roster)
             reply = msgspec.structs.replace(reply, present=there)
+            if self._services.hub.is_crowd(found.roster):
+                reply = msgspec.structs.replace(reply, reads=[])
         self._reply(reply)
         self._flush()
 

@@ -368,12 +368,14 @@ class Prefer(Command, frozen=True, tag="prefer"):
 
     ``private``: whether I am there for new private threads. In a sphere, ``thread`` is where my
     messages go unless I choose otherwise, on all my devices; ``whole`` makes it the sphere again.
+    ``show_read`` there: whether others see how far I read, in its threads too.
     """
 
     sphere: SphereId | None = None
     private: Private | None = None
     thread: ThreadId | None = None
     whole: bool = False
+    show_read: bool | None = None
 
 
 class ListSessions(Command, frozen=True, tag="sessions"):

@@ -305,12 +305,13 @@ class ThreadForgotten(Notice, frozen=True, tag="thread_forgotten"):
     thread: ThreadId
 
 
-class Preferred(Notice, frozen=True, tag="preferred"):
+class Preferred(Notice, frozen=True, omit_defaults=True, tag="preferred"):
     """What I prefer, everywhere or in one ``sphere``, is now this."""
 
     sphere: SphereId | None
     private: Private
     default_thread: ThreadId | None
+    show_read: bool = False
 
 
 class Appeared(Notice, frozen=True, tag="appeared"):
@@ -320,10 +321,10 @@ class Appeared(Notice, frozen=True, tag="appeared"):
 
 
 class Read(Notice, frozen=True, omit_defaults=True, tag="read"):
-    """On one of my devices I read up to ``seq``. Nobody else is told."""
+    """On one of my devices I read ``up_to`` this seq."""
 
     sphere: SphereId
-    seq: Seq
+    up_to: Seq
     thread: ThreadId | None = None
 
 

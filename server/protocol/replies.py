@@ -37,6 +37,7 @@ from server.protocol.views import (
     OwnField,
     ProfileView,
     Purge,
+    ReadView,
     SessionView,
     SphereName,
     SphereView,
@@ -104,7 +105,8 @@ class Subscribed(Reply, frozen=True, tag="subscribed"):
     """The sphere as it is at ``sphere.head``; every later event follows.
 
     ``purges`` come first: apply them before anything else. ``present`` are the members who are seen
-    to be there; nobody is, in a sphere of too many.
+    to be there; nobody is, in a sphere of too many. ``reads`` says how far those read who let
+    others see it.
     """
 
     purges: list[Purge]
@@ -114,6 +116,7 @@ class Subscribed(Reply, frozen=True, tag="subscribed"):
     connectors: list[ConnectorView]
     journal: JournalHead
     present: list[MemberId]
+    reads: list[ReadView]
 
 
 class Done(Reply, frozen=True, tag="done"):
@@ -202,6 +205,7 @@ class Listening(Reply, frozen=True, tag="listening"):
     purges: list[Purge]
     thread: ThreadView
     former: list[FormerMember]
+    reads: list[ReadView]
 
 
 class Sessions(Reply, frozen=True, tag="sessions"):

@@ -1,4 +1,4 @@
-"""Signals: what is true for a moment: who is there, who is typing.
+"""Signals: what is true for a moment: who is there, who is typing, how far somebody read.
 
 A signal belongs to a sphere, or to a private thread of it, and goes to its subscribers through the
 same two walls as an event. It has no ``seq``, is never stored, and cannot be asked for again.
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import msgspec
 
-from server.protocol.scalars import MemberId, SphereId, ThreadId
+from server.protocol.scalars import MemberId, Seq, SphereId, ThreadId
 
 
 class Signal(
@@ -27,6 +27,8 @@ class Signal(
 
     #: Whether it is worth nothing a moment later: a reader who is behind does without it.
     fleeting: ClassVar[bool] = False
+    #: Whether it changes a snapshot that is being read: it then follows it.
+    lasting: ClassVar[bool] = False
 
     sphere: SphereId
     thread: ThreadId | None = None
@@ -50,4 +52,16 @@ class Typing(Signal, frozen=True, tag="typing"):
     member: MemberId
 
 
-AnySignal = Presence | Typing
+class ReadShown(Signal, frozen=True, tag="read_shown"):
+    """A member who lets others see it has read ``up_to`` a seq; without it, they do so no more.
+
+    It changes ``reads`` of ``subscribed``, or of ``listening``.
+    """
+
+    lasting: ClassVar[bool] = True
+
+    member: MemberId
+    up_to: Seq | None = None
+
+
+AnySignal = Presence | Typing | ReadShown

@@ -54,6 +54,7 @@ class SphereView(Destination, frozen=True, omit_defaults=True):
     head: Seq  #: the last seq of the timeline
     read: Seq  #: how far I said that I read, on any device; 0: not at all
     private: Private = Private.USUAL  #: whether I am there for new private threads here
+    show_read: bool = False  #: I let others see how far I read
     default_thread: ThreadId | None = None  #: where my messages go first; null: to the sphere
 
 
@@ -155,6 +156,13 @@ class SessionView(View, frozen=True):
     seen_at: Milliseconds
     ends_at: Milliseconds
     current: bool  #: this very one
+
+
+class ReadView(View, frozen=True):
+    """How far somebody read, who lets others see it."""
+
+    member: MemberId
+    up_to: Seq
 
 
 class FormerMember(View, frozen=True):

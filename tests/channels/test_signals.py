@@ -14,7 +14,7 @@ from server.domain.facts import Member, Seat
 from server.protocol.codec import JSON
 from server.protocol.events import Appeared, ManagerEntered
 from server.protocol.scalars import SphereRole
-from server.protocol.signals import Presence, Typing
+from server.protocol.signals import Presence, ReadShown, Typing
 from server.protocol.views import MemberView
 from tests.channels.listeners import (
     ANA,
@@ -577,3 +577,24 @@ def test_my_own_devices_are_told_what_i_wish(node: Node) -> None:
     node.publish(Publication(appearances=((BOB.id, False),), notices=((BOB.id, notice),)))
 
     assert (phone.told, laptop.told, ana.told) == ([notice], [notice], [])
+
+
+# -- read marks
+
+
+def test_a_read_mark_that_comes_while_a_snapshot_is_read_follows_it() -> None:
+    node = Node()
+    roster = everybody() | {CAROL.id: Seat(horizon=4)}
+    node.listen(Ear(ANA), roster=roster)
+    bob, late = Ear(BOB), Ear(CAROL)
+    mark = ReadShown(sphere=SPHERE, member=ANA.id, up_to=3)
+    for ear in (bob, late):
+        node.hub.greet(ear, hidden=False)
+    with node.hub.subscribing(SPHERE, bob) as first, node.hub.subscribing(SPHERE, late) as second:
+        node.publish(Publication(reads=((mark, 3),)))
+        for reading in (first, second):
+            node.hub.subscribe(reading, head=3, roster=roster)
+
+    told = [frame for frame in bob.signals() if frame["type"] == "read_shown"]
+    assert told == [{"type": "read_shown", "sphere": SPHERE, "member": ANA.id, "up_to": 3}]
+    assert not [frame for frame in late.signals() if frame["type"] == "read_shown"]

@@ -100,7 +100,7 @@ async def test_what_is_on_the_screen_counts_as_read_on_the_other_devices(
         ana.paper.type("one more")
         await ana.paper.until("Ana: one more")
 
-        read = await phone.until(lambda frame: frame["type"] == "read" and frame["seq"] >= 3)
+        read = await phone.until(lambda frame: frame["type"] == "read" and frame["up_to"] >= 3)
         assert read["sphere"] == furnished.sphere
 
 

@@ -103,14 +103,14 @@ async def test_how_far_i_read_is_told_to_my_own_devices_and_to_nobody_else(house
             await phone.call("mark_read", sphere=sphere, seq=seq)
         above = await phone.refusal("mark_read", sphere=sphere, seq=last + 1)
 
-        await desk.event("read", seq=last)
+        await desk.event("read", up_to=last)
         await other.settled()
         mine = (await desk.call("list"))["spheres"][0]["read"]
         theirs = (await other.call("list"))["spheres"][0]["read"]
         seen = await other.history(sphere)
     told = [frame for frame in desk.frames if frame["type"] == "read"]
-    assert [frame["seq"] for frame in told] == [last - 1, last]
-    assert set(told[0]) == {"type", "sphere", "seq"}
+    assert [frame["up_to"] for frame in told] == [last - 1, last]
+    assert set(told[0]) == {"type", "sphere", "up_to"}
     assert above["code"] == "invalid_field"
     assert (mine, theirs) == (last, 0)
     assert not any(frame["type"] == "read" for frame in other.frames)

@@ -15,7 +15,7 @@ def mark_read(world: World, me: Connection, asked: Frame) -> Frame:
         raise Refusal("invalid_field")
     if asked["seq"] > stay.read:
         stay.read = asked["seq"]
-        world.notify([me.member], timeline, {"type": "read", **timeline.place, "seq": stay.read})
+        world.notify([me.member], timeline, {"type": "read", **timeline.place, "up_to": stay.read})
     return {"type": "done"}
 
 

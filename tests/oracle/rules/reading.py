@@ -23,6 +23,7 @@ def subscribe(world: World, me: Connection, asked: Frame) -> Frame:
             "purges": forget,
             "thread": sphere.thread_view(stay),
             "former": Unordered(sphere.former(stay)),
+            "reads": [],
         }
     subscribed = {
         "type": "subscribed",
@@ -32,7 +33,7 @@ def subscribe(world: World, me: Connection, asked: Frame) -> Frame:
         "former": Unordered(sphere.former(stay)),
         "connectors": Unordered(bot.view() for bot in sphere.connectors if not bot.dead),
     }
-    return subscribed | {"journal": head(sphere), "present": Anything(list)}
+    return subscribed | {"journal": head(sphere), "present": Anything(list), "reads": []}
 
 
 def head(sphere: Sphere) -> Frame:
