@@ -107,6 +107,7 @@ async def test_a_thread_begins_with_who_is_in_it_and_every_device_of_theirs_is_t
             "members": both,
             "started_by": all_.ana.me,
             "head": 1,
+            "read": 0,
         }
         (begun,) = seen
         assert (begun["type"], begun["seq"]) == ("thread_started", 1)
@@ -450,6 +451,10 @@ FIELDS: dict[str, Frame] = {
     "describe": {"field": "title", "value": "x", "visibility": "sphere"},
     "converse": {"revision": 1},
     "prefer": {"private": "decline"},
+    "edit": {"revision": 1, "message": 1, "body": "other words"},
+    "delete": {"message": 1},
+    "react": {"message": 1, "reaction": "yes"},
+    "mark_read": {"seq": 1},
 }
 
 
@@ -461,7 +466,7 @@ def _ask(kind: str, all_: Cast, place: dict[str, str]) -> Frame:
         fields["member"] = all_.bob.me
     if kind == "converse":
         fields["members"] = [all_.bob.me]
-    if kind == "post" and "thread" in place:
+    if kind in {"post", "edit"} and "thread" in place:
         del fields["body"]
         fields["sealed"] = WORDS.encode()
     if kind == "prefer" and "thread" in place:
