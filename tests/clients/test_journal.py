@@ -92,7 +92,7 @@ async def test_somebody_asks_and_is_let_in(furnished: Furnished) -> None:
         other.paper.type("/ask Design team")
         await ana.paper.until("Carol asks to be let into")
         ana.paper.type("/requests", "/admit Carol")
-        await other.paper.until("invites you")
+        await other.paper.until("Ana invites you")
         other.paper.type("/join Design team")
 
         await ana.paper.until("Carol joined")
