@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.app import compose
 from server.auth import tokens
 from server.channels.spheres import admit
 from server.domain.policy import PasswordPolicy, SessionPolicy
+from server.parts import compose
 from server.protocol.scalars import MemberRole, SphereRole
 from server.settings import Settings
 from storage import accounts, members, migrations, organisations, sessions, spheres

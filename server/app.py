@@ -1,8 +1,8 @@
-"""App: the composition root. Nothing else wires anything.
+"""App: the ASGI application, and the life of what it is made of.
 
-Decides what is made of what, from the settings, and the order in which things start and stop: the
-store before the writer, the writer before the first connection; and backwards. Invariant: every
-bound that a part takes comes from the settings.
+Decides which door leads where, and the order in which the parts start and stop: the store before
+the writer, the writer before the first connection; and backwards. Makes no part (``parts`` does).
+Invariant: nothing is served before the store is whole, and nothing is cut off that was begun.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
 import structlog
 import uvicorn
 from starlette.applications import Starlette
@@ -21,38 +20,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server import errors, logs
-from server.administration.foreman import Foreman
-from server.auth.accounts import Accounts
-from server.auth.deadlines import DeadlineTimer
-from server.auth.live import LiveSessions
-from server.auth.passwords import Passwords
-from server.auth.throttle import Throttle
-from server.channels.broker_memory import MemoryBroker
-from server.channels.endings import Endings
-from server.channels.hub import Hub, HubLimits
-from server.channels.outcome import Limits, Publication
-from server.channels.writer import Writer, WriterLimits
-from server.clock import Clock, SystemClock
-from server.domain.pace import Paces
-from server.gateway.connect import Connect, ConnectReader, Doors
-from server.gateway.link import LinkLimits
-from server.gateway.services import ReaderLimits, Services
+from server.gateway.connect import Connect, ConnectReader
 from server.gateway.slim import slim_protocols
-from server.gateway.speaker import ConnectionLimits
 from server.http.bring import Bring
 from server.http.hooks.endpoint import Hook
 from server.http.intake import Intake
 from server.http.own import Holdings, Own
 from server.http.refusals import HANDLERS, Guard
 from server.http.routes import routes
-from server.metrics import Measured, MeasuredDatabase, MeasuredPasswords, Metrics
-from server.settings import Settings
+from server.metrics import Measured, MeasuredPasswords
+from server.parts import Parts
 from storage import migrations
 from storage.charge import Charge
-from storage.database import Database, Misconfigured
-from storage.erasure import Eraser
-from storage.keyring import Keyring
-from storage.veil import ROOT_ID, Veil
+from storage.database import Misconfigured
 
 #: Seconds between attempts to finish an erasure that another process's read holds up.
 SCRUB_EVERY_S = 1.0
@@ -61,126 +41,12 @@ SCRUB_EVERY_S = 1.0
 #: collection of 5,000 of them stops the loop for tens of milliseconds).
 COLLECTOR = (20_000, 20, 100)
 
-S = TypeVar("S", bound=msgspec.Struct)
-
 _log = structlog.get_logger(__name__)
 
 #: Seconds to wait for a command of administration that has charge of the database.
 CHARGE_TIMEOUT_S = 10.0
 #: For TLS 1.2: forward secrecy and authenticated encryption only; those of TLS 1.3 all are so.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-
-
-class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """The running parts of a server."""
-
-    settings: Settings
-    clock: Clock
-    metrics: Metrics | None
-    database: Database
-    eraser: Eraser
-    passwords: Passwords
-    accounts: Accounts
-    deadlines: DeadlineTimer
-    writer: Writer
-    foreman: Foreman
-    charge: Charge
-    services: Services
-    doors: Doors
-    public_doors: Doors  #: of readers without an account, counted apart
-    links: LinkLimits
-
-
-def compose(settings: Settings, clock: Clock | None = None) -> Parts:
-    """Make every part of a server; nothing runs yet."""
-    clock = clock or SystemClock()
-    keyring = Keyring(settings.keys_path)
-    metrics = None if settings.metrics_port is None else Metrics()
-    try:
-        veil = Veil(keyring.lasting(ROOT_ID))
-        database = _database(settings, keyring, metrics)
-    except BaseException:
-        keyring.close()
-        raise
-    eraser = Eraser(database)
-    passwords = (Passwords if metrics is None else MeasuredPasswords)(
-        memory_kib=settings.argon2_memory_kib,
-        time=settings.argon2_time,
-        lanes=settings.argon2_lanes,
-        hashers_max=settings.hashers_max,
-        hashes_waiting_max=settings.hashes_waiting_max,
-    )
-    live = LiveSessions(connections_per_session_max=settings.connections_per_session_max)
-    hub = Hub(
-        veil=veil,
-        readers_per_sphere_max=settings.public_readers_per_sphere_max,
-        limits=_chosen(settings, HubLimits),
-    )
-    broker = MemoryBroker()
-    broker.listen(hub.deliver)
-    broker.listen(Endings(live, clock).deliver)
-    if metrics is not None:
-        broker.listen(metrics.heard)
-    writer = Writer(database, eraser, broker, clock, _chosen(settings, WriterLimits))
-    return Parts(
-        settings=settings,
-        clock=clock,
-        metrics=metrics,
-        database=database,
-        eraser=eraser,
-        passwords=passwords,
-        accounts=Accounts(
-            database,
-            clock,
-            passwords=passwords,
-            throttle=Throttle(
-                clock,
-                attempts_per_minute=settings.sign_ins_per_minute_per_source,
-                failures_per_minute=settings.sign_in_failures_per_minute,
-            ),
-            live=live,
-            ended=lambda ids: broker.publish(Publication(ended=tuple(ids))),
-            invitations_per_sphere_max=settings.invitations_per_sphere_max,
-        ),
-        deadlines=DeadlineTimer(live, clock),
-        writer=writer,
-        foreman=Foreman(database, writer, live, clock, every_s=settings.errands_every_s),
-        charge=Charge(database.path),
-        services=Services(
-            database=database,
-            writer=writer,
-            hub=hub,
-            live=live,
-            clock=clock,
-            limits=_chosen(settings, Limits),
-            connection=_chosen(settings, ConnectionLimits),
-            paces=Paces(
-                rate=settings.connector_posts_per_second, burst=settings.connector_posts_burst
-            ),
-            readers=_chosen(settings, ReaderLimits),
-            reading=asyncio.Semaphore(settings.reader_looks_max),
-        ),
-        doors=Doors(
-            connections_max=settings.connections_max,
-            per_address_max=settings.connections_per_address_max,
-        ),
-        public_doors=Doors(
-            connections_max=settings.public_readers_max,
-            per_address_max=settings.public_readers_per_address_max,
-        ),
-        links=LinkLimits(
-            **{
-                name: getattr(settings, name)
-                for name in LinkLimits.__struct_fields__
-                if name != "message_bytes_max"
-            }
-        ),
-    )
-
-
-def _chosen(settings: Settings, kind: type[S]) -> S:
-    """Return the bounds of one part: the settings that have the names of its fields."""
-    return kind(**{name: getattr(settings, name) for name in kind.__struct_fields__})
 
 
 class Entrance:
@@ -197,14 +63,6 @@ class Entrance:
         """Serve one connection, request or lifespan."""
         path: str = scope["path"] if scope["type"] == "websocket" else ""
         await self._sockets.get(path, self._web)(scope, receive, send)
-
-
-def _database(settings: Settings, keyring: Keyring, metrics: Metrics | None) -> Database:
-    if metrics is None:
-        return Database(settings.url, keyring, readers_max=settings.readers_max)
-    database = MeasuredDatabase(settings.url, keyring, readers_max=settings.readers_max)
-    database.metrics = metrics
-    return database
 
 
 @contextmanager

@@ -20,9 +20,10 @@ from pydantic_settings import SettingsError
 
 from server import __version__, demo, egress, logs
 from server.administration import commands as administration
-from server.app import Parts, application, compose, uvicorn_config
+from server.app import application, uvicorn_config
 from server.operations import core_dumps, open_files
 from server.operations.commands import register
+from server.parts import Parts, compose
 from server.settings import Settings
 from server.sources import CONFIG, SettingsUnreadable, strangers
 from storage.backup import Unusable

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import uvicorn
 
-from server.app import Parts, application, compose, uvicorn_config
+from server.app import application, uvicorn_config
 from server.auth import tokens
 from server.channels import policies
 from server.channels.outcome import Outcome
@@ -23,6 +23,7 @@ from server.channels.spheres import admit
 from server.domain.facts import Member, Sphere
 from server.domain.governance import PolicyChange
 from server.domain.policy import PasswordPolicy, SessionPolicy
+from server.parts import Parts, compose
 from server.protocol.replies import Done
 from server.protocol.scalars import MemberRole, SphereRole
 from server.settings import Settings

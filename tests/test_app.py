@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from server import errors
-from server.app import Entrance, Parts, application, compose, running, uvicorn_config
+from server.app import Entrance, application, running, uvicorn_config
 from server.channels.outcome import Limits, Outcome
 from server.channels.writer import WriterLimits
 from server.gateway.link import LinkLimits
 from server.gateway.services import ReaderLimits
 from server.gateway.speaker import ConnectionLimits
+from server.parts import Parts, compose
 from server.protocol.scalars import FRAME_BYTES_MAX
 from server.settings import Settings
 from storage import migrations, organisations

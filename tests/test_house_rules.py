@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from server.app import Parts
 from server.channels.hub import HubLimits
 from server.channels.outcome import Limits
 from server.channels.writer import WriterLimits
 from server.gateway.link import LinkLimits
 from server.gateway.services import ReaderLimits
 from server.gateway.speaker import ConnectionLimits
+from server.parts import Parts
 from server.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,6 @@ LINES_MAX = 40
 #: Functions longer than a screen, each with its reason. The fewer the better.
 LONG = {
     "upgrade": "a migration is one list of tables, written by Alembic",
-    "compose": "the composition root is one list of parts",
 }
 SPELT_BADLY = re.compile(r"(^|_)(utils?|helpers?|manager|base|misc|common)(_|$)")
 

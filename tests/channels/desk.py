@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from server.app import compose
 from server.channels.outcome import Outcome, Publication
 from server.channels.posts import Draft
 from server.channels.writer import Result, Writer, WriterLimits
+from server.parts import compose
 from server.settings import Settings
 from storage import migrations
 from tests.house import CHEAP, HandClock, House, Resident

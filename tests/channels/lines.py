@@ -14,10 +14,11 @@ from typing import Any
 
 import msgpack
 
-from server.app import Parts, compose, running
+from server.app import running
 from server.gateway.bot import BotConnection
 from server.gateway.connection import Connection
 from server.gateway.reader import ReaderConnection
+from server.parts import Parts, compose
 from server.protocol.close import Close
 from server.protocol.codec import MSGPACK
 from server.protocol.framing import Parcel

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from server.app import compose
+from server.parts import compose
 from server.settings import Settings
 from storage import migrations
 from storage.database import Transaction

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from server import errors
-from server.app import compose
+from server.parts import compose
 from server.settings import Settings
 from storage import database as database_module
 from storage import migrations, organisations

@@ -1,0 +1,194 @@
+"""Parts: the composition root. Nothing else wires anything.
+
+Decides what is made of what, from the settings; nothing runs yet. Invariant: every bound that a
+part takes comes from the settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+import msgspec
+
+from server.administration.foreman import Foreman
+from server.auth.accounts import Accounts
+from server.auth.deadlines import DeadlineTimer
+from server.auth.live import LiveSessions
+from server.auth.passwords import Passwords
+from server.auth.throttle import Throttle
+from server.channels.broker import Broker
+from server.channels.broker_memory import MemoryBroker
+from server.channels.endings import Endings
+from server.channels.hub import Hub, HubLimits
+from server.channels.outcome import Limits, Publication
+from server.channels.writer import Writer, WriterLimits
+from server.clock import Clock, SystemClock
+from server.domain.pace import Paces
+from server.gateway.connect import Doors
+from server.gateway.link import LinkLimits
+from server.gateway.services import ReaderLimits, Services
+from server.gateway.speaker import ConnectionLimits
+from server.metrics import MeasuredDatabase, MeasuredPasswords, Metrics
+from server.settings import Settings
+from storage.charge import Charge
+from storage.database import Database
+from storage.erasure import Eraser
+from storage.keyring import Keyring
+from storage.veil import ROOT_ID, Veil
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """The running parts of a server."""
+
+    settings: Settings
+    clock: Clock
+    metrics: Metrics | None
+    database: Database
+    eraser: Eraser
+    passwords: Passwords
+    accounts: Accounts
+    deadlines: DeadlineTimer
+    writer: Writer
+    foreman: Foreman
+    charge: Charge
+    services: Services
+    doors: Doors
+    public_doors: Doors  #: of readers without an account, counted apart
+    links: LinkLimits
+
+
+def compose(settings: Settings, clock: Clock | None = None) -> Parts:
+    """Make every part of a server; nothing runs yet."""
+    clock = clock or SystemClock()
+    metrics = None if settings.metrics_port is None else Metrics()
+    database, veil = _store(settings, metrics)
+    live = LiveSessions(connections_per_session_max=settings.connections_per_session_max)
+    hub = Hub(
+        veil=veil,
+        readers_per_sphere_max=settings.public_readers_per_sphere_max,
+        limits=_chosen(settings, HubLimits),
+    )
+    broker = _broker(hub, Endings(live, clock), metrics)
+    eraser = Eraser(database)
+    writer = Writer(database, eraser, broker, clock, _chosen(settings, WriterLimits))
+    passwords = _passwords(settings, metrics)
+    return Parts(
+        settings=settings,
+        clock=clock,
+        metrics=metrics,
+        database=database,
+        eraser=eraser,
+        passwords=passwords,
+        accounts=_accounts(settings, clock, database, passwords, live, broker),
+        deadlines=DeadlineTimer(live, clock),
+        writer=writer,
+        foreman=Foreman(database, writer, live, clock, every_s=settings.errands_every_s),
+        charge=Charge(database.path),
+        services=_services(settings, clock, database, writer, hub, live),
+        doors=Doors(
+            connections_max=settings.connections_max,
+            per_address_max=settings.connections_per_address_max,
+        ),
+        public_doors=Doors(
+            connections_max=settings.public_readers_max,
+            per_address_max=settings.public_readers_per_address_max,
+        ),
+        links=_links(settings),
+    )
+
+
+def _store(settings: Settings, metrics: Metrics | None) -> tuple[Database, Veil]:
+    """Open the keyring and the database; neither stays open without the other."""
+    keyring = Keyring(settings.keys_path)
+    try:
+        return _database(settings, keyring, metrics), Veil(keyring.lasting(ROOT_ID))
+    except BaseException:
+        keyring.close()
+        raise
+
+
+def _database(settings: Settings, keyring: Keyring, metrics: Metrics | None) -> Database:
+    if metrics is None:
+        return Database(settings.url, keyring, readers_max=settings.readers_max)
+    database = MeasuredDatabase(settings.url, keyring, readers_max=settings.readers_max)
+    database.metrics = metrics
+    return database
+
+
+def _broker(hub: Hub, endings: Endings, metrics: Metrics | None) -> Broker:
+    """Return the broker, and let all hear it that must: the hub first."""
+    broker = MemoryBroker()
+    broker.listen(hub.deliver)
+    broker.listen(endings.deliver)
+    if metrics is not None:
+        broker.listen(metrics.heard)
+    return broker
+
+
+def _passwords(settings: Settings, metrics: Metrics | None) -> Passwords:
+    return (Passwords if metrics is None else MeasuredPasswords)(
+        memory_kib=settings.argon2_memory_kib,
+        time=settings.argon2_time,
+        lanes=settings.argon2_lanes,
+        hashers_max=settings.hashers_max,
+        hashes_waiting_max=settings.hashes_waiting_max,
+    )
+
+
+def _accounts(
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    passwords: Passwords,
+    live: LiveSessions,
+    broker: Broker,
+) -> Accounts:
+    return Accounts(
+        database,
+        clock,
+        passwords=passwords,
+        throttle=Throttle(
+            clock,
+            attempts_per_minute=settings.sign_ins_per_minute_per_source,
+            failures_per_minute=settings.sign_in_failures_per_minute,
+        ),
+        live=live,
+        ended=lambda ids: broker.publish(Publication(ended=tuple(ids))),
+        invitations_per_sphere_max=settings.invitations_per_sphere_max,
+    )
+
+
+def _services(
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    writer: Writer,
+    hub: Hub,
+    live: LiveSessions,
+) -> Services:
+    """Return what a connection may use."""
+    return Services(
+        database=database,
+        writer=writer,
+        hub=hub,
+        live=live,
+        clock=clock,
+        limits=_chosen(settings, Limits),
+        connection=_chosen(settings, ConnectionLimits),
+        paces=Paces(rate=settings.connector_posts_per_second, burst=settings.connector_posts_burst),
+        readers=_chosen(settings, ReaderLimits),
+        reading=asyncio.Semaphore(settings.reader_looks_max),
+    )
+
+
+def _links(settings: Settings) -> LinkLimits:
+    names = [name for name in LinkLimits.__struct_fields__ if name != "message_bytes_max"]
+    return LinkLimits(**{name: getattr(settings, name) for name in names})
+
+
+def _chosen(settings: Settings, kind: type[S]) -> S:
+    """Return the bounds of one part: the settings that have the names of its fields."""
+    return kind(**{name: getattr(settings, name) for name in kind.__struct_fields__})
