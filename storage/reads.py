@@ -6,7 +6,7 @@ shown whom the others may not see to be there.
 
 from __future__ import annotations
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
 from server.domain.facts import Sphere
 from server.protocol.views import ReadView
@@ -15,6 +15,15 @@ from storage.schema import member, sphere, stay
 from storage.spheres import SPHERE, as_sphere
 
 _HOME = stay.alias("home")
+#: What every subscription asks: built once.
+_SHOWN = (
+    select(stay.c.member, stay.c.read_seq)
+    .join(_HOME, (_HOME.c.member == stay.c.member) & (_HOME.c.sphere == bindparam("home")))
+    .join(member, member.c.id == stay.c.member)
+    .where(stay.c.sphere == bindparam("timeline"), stay.c.read_seq >= bindparam("horizon"))
+    .where(_HOME.c.show_read, ~member.c.hidden)
+    .order_by(stay.c.member)
+)
 
 
 def mark(tx: Transaction, sphere_id: str, member_id: str, seq: int) -> None:
@@ -48,14 +57,7 @@ def is_shown(tx: Transaction, of: Sphere, member_id: str) -> bool:
 
 def shown(tx: Transaction, of: Sphere, horizon: int) -> list[ReadView]:
     """Return who lets others see how far they read, where that is not below ``horizon``."""
-    rows = tx.execute(
-        select(stay.c.member, stay.c.read_seq)
-        .join(_HOME, (_HOME.c.member == stay.c.member) & (_HOME.c.sphere == of.home))
-        .join(member, member.c.id == stay.c.member)
-        .where(stay.c.sphere == of.id, stay.c.read_seq >= horizon, _HOME.c.show_read)
-        .where(~member.c.hidden)
-        .order_by(stay.c.member)
-    )
+    rows = tx.execute(_SHOWN, {"home": of.home, "timeline": of.id, "horizon": horizon})
     return [ReadView(member=row.member, up_to=row.read_seq) for row in rows]
 
 

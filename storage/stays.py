@@ -29,6 +29,9 @@ from storage.database import Transaction
 from storage.schema import bequest, event, member, sphere, stay
 from storage.timeline import Kind, seen_by
 
+#: As they are stored: a look-up in a dictionary costs a fifth of a call to the enumeration.
+_ROLES = {role.value: role for role in SphereRole}
+
 # Built once: every client that resumes asks it.
 _VIEWS = (
     select(stay.c.member, member.c.name, stay.c.role, stay.c.entered, stay.c.horizon)
@@ -132,23 +135,20 @@ def inside(tx: Transaction, sphere_id: str, members: Collection[str]) -> bool:
 
 def views(tx: Transaction, sphere_id: str) -> tuple[list[MemberView], dict[str, Seat]]:
     """Return who is inside as its members see them, and the seat of each, by member."""
-    rows = tx.execute(_VIEWS, {"of_sphere": sphere_id}).all()
-    shown = [
-        MemberView(
-            member=row.member,
-            name=row.name,
-            role=SphereRole(row.role),
-            entered=bool(row.entered),
-        )
-        for row in rows
-    ]
-    return shown, {row.member: Seat(horizon=row.horizon, entered=bool(row.entered)) for row in rows}
+    shown: list[MemberView] = []
+    seats: dict[str, Seat] = {}
+    for who, name, role, entered, horizon in tx.execute(_VIEWS, {"of_sphere": sphere_id}).all():
+        shown.append(MemberView(member=who, name=name, role=_ROLES[role], entered=bool(entered)))
+        seats[who] = Seat(horizon=horizon, entered=bool(entered))
+    return shown, seats
 
 
 def roster(tx: Transaction, sphere_id: str) -> dict[str, Seat]:
     """Return the seat of each who is inside, by member."""
     rows = tx.execute(_VIEWS, {"of_sphere": sphere_id})
-    return {row.member: Seat(horizon=row.horizon, entered=bool(row.entered)) for row in rows}
+    return {
+        who: Seat(horizon=horizon, entered=bool(entered)) for who, _, _, entered, horizon in rows
+    }
 
 
 def former(tx: Transaction, sphere_id: str, viewer: Stay) -> list[FormerMember]:
