@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests import fresh
 from tests.people import PATIENCE_S
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +46,7 @@ class Running:
 @asynccontextmanager
 async def process(folder: Path, *flags: str, **settings: str) -> AsyncIterator[Running]:
     """Run ``python -m server serve`` on a free port, on the database in ``folder``."""
+    fresh.lay(folder)
     cheap = {"ARGON2_MEMORY_KIB": "19456", "ARGON2_TIME": "2", "ARGON2_LANES": "1"}
     chosen = {"PORT": "0", "DATA_DIR": str(folder), **cheap, **settings}
     environment = os.environ | {f"CLOISON_{name}": value for name, value in chosen.items()}

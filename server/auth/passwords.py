@@ -11,6 +11,7 @@ A hash made under former parameters still costs what those cost, until its owner
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import sys
 import threading
@@ -30,6 +31,13 @@ T = TypeVar("T")
 RETRY_AFTER_MS = 5_000
 #: How far the pool's threads stand back, where the system can tell threads apart.
 _NICENESS = 10
+
+
+@functools.cache
+def _hash_of_nobody(memory_kib: int, time: int, lanes: int) -> str:
+    """Return what stands for the hash of nobody: 256 random bits match it, which nobody knows."""
+    hasher = PasswordHasher(time_cost=time, memory_cost=memory_kib, parallelism=lanes)
+    return hasher.hash(os.urandom(32))
 
 
 class Passwords:
@@ -53,8 +61,7 @@ class Passwords:
         )
         self._places = threading.BoundedSemaphore(hashers_max + hashes_waiting_max)
         self._closed = False
-        #: What stands for the hash of nobody: 256 random bits match it, which nobody knows.
-        self._nobody = self._argon2.hash(os.urandom(32))
+        self._nobody = _hash_of_nobody(memory_kib, time, lanes)
 
     async def hash(self, password: str) -> str:
         """Return the hash to store of ``password``. Raises Busy, GoingAway."""

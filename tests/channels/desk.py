@@ -18,7 +18,7 @@ from server.channels.posts import Draft
 from server.channels.writer import Result, Writer, WriterLimits
 from server.parts import compose
 from server.settings import Settings
-from storage import migrations
+from tests import fresh
 from tests.house import CHEAP, HandClock, House, Resident
 
 
@@ -27,6 +27,7 @@ class Desk:
 
     def __init__(self, folder: Path, **limits: Any) -> None:
         self.clock = HandClock()
+        fresh.lay(folder)
         self.parts = compose(Settings(data_dir=folder, **CHEAP), self.clock)
         self.database = self.parts.database
         self.house = House(self.parts, "", folder)
@@ -107,7 +108,6 @@ class Desk:
 async def desk(folder: Path, **limits: Any) -> AsyncIterator[Desk]:
     """Open a desk whose writer runs; close everything at the end."""
     made = Desk(folder, **limits)
-    await made.database.write(migrations.upgrade)
     made.writer.start()
     try:
         yield made

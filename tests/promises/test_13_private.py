@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -430,6 +431,15 @@ async def test_the_same_people_converse_at_the_same_instant_in_one_thread(house:
     assert len(found) == len(added) == 1
 
 
+async def _answered(person: Person, asked: list[int]) -> list[Frame]:
+    """Return the answers that came: who is behind is cut, since what is unsent may be of there."""
+    answers: list[Frame] = []
+    with suppress(ConnectionError):
+        for one in asked:
+            answers.append(await person.answer(one))  # noqa: PERF401  # what came before is kept
+    return answers
+
+
 async def test_after_a_removal_nothing_of_a_thread_reaches_any_device_however_it_was_read(
     house: House,
 ) -> None:
@@ -450,12 +460,14 @@ async def test_after_a_removal_nothing_of_a_thread_reaches_any_device_however_it
         await host.call("remove", sphere=sphere, member=bob.id)
         await talks.whisper(sphere, thread, WORDS)
 
-        answers = [await reads.answer(one) for one in asked]
+        answers = await _answered(reads, asked)
         for person in (reads, listens):
-            await person.event("sphere_forgotten", sphere=sphere)
-            await person.settled()
-    forgot = next(n for n, one in enumerate(reads.frames) if one["type"] == "sphere_forgotten")
-    after = [one for one in answers if reads.frames.index(one) > forgot]
+            with suppress(ConnectionError):
+                await person.event("sphere_forgotten", sphere=sphere)
+                await person.settled()
+    types = [one["type"] for one in reads.frames]
+    told = types.index("sphere_forgotten") if "sphere_forgotten" in types else len(types)
+    after = [one for one in answers if reads.frames.index(one) > told]
     assert {one["type"] for one in answers} <= {"listening", "page", "error"}
     assert {one["type"] for one in after} <= {"error"}
     for person in (reads, listens):

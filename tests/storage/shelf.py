@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from server.parts import compose
 from server.settings import Settings
-from storage import migrations
 from storage.database import Transaction
+from tests import fresh
 from tests.house import CHEAP, HandClock, House
 
 T = TypeVar("T")
@@ -31,12 +31,12 @@ class Shelf:
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
+        fresh.lay(folder)
         self.clock = HandClock()
         self.parts = compose(Settings(**{"data_dir": folder, **CHEAP} | settings), self.clock)
         self.database = self.parts.database
         self.house = House(self.parts, "", folder)
         self.runner = asyncio.Runner()
-        self.keep(migrations.upgrade)
 
     def within(self, act: Callable[[Transaction], T]) -> T:
         """Run ``act`` in a transaction that leaves nothing; return what it returned."""
