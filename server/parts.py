@@ -31,9 +31,11 @@ from server.gateway.services import ReaderLimits, Services
 from server.gateway.speaker import ConnectionLimits
 from server.metrics import MeasuredDatabase, MeasuredPasswords, Metrics
 from server.settings import Settings
+from storage import sessions
 from storage.charge import Charge
 from storage.database import Database
 from storage.erasure import Eraser
+from storage.gathering import Gathering
 from storage.keyring import Keyring
 from storage.veil import ROOT_ID, Veil
 
@@ -172,6 +174,7 @@ def _services(
     """Return what a connection may use."""
     return Services(
         database=database,
+        sessions=Gathering(database, sessions.by_digests),
         writer=writer,
         hub=hub,
         live=live,

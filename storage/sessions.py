@@ -8,7 +8,7 @@ and nothing here turns a digest back into a token.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -117,6 +117,12 @@ def by_digest(tx: Transaction, digest: bytes) -> Session | None:
     """Return the session of a token's digest, dead or alive, in one query; None when ended."""
     row = tx.execute(_BY_DIGEST, {"digest": digest}).first()
     return None if row is None else _session(row)
+
+
+def by_digests(tx: Transaction, digests: Collection[bytes]) -> dict[bytes, Session]:
+    """Return the sessions of tokens' digests, by digest; those that ended are absent."""
+    rows = tx.execute(_BY_DIGESTS, {"digests": list(digests)})
+    return {row.digest: _session(row) for row in rows}
 
 
 def of_member(tx: Transaction, member_id: str) -> list[Session]:
@@ -282,6 +288,9 @@ _SESSION = _joined(
     )
 )
 _BY_DIGEST = _SESSION.where(table.c.digest == bindparam("digest"))
+_BY_DIGESTS = _SESSION.add_columns(table.c.digest).where(
+    table.c.digest.in_(bindparam("digests", expanding=True))
+)
 _OF_MEMBER = _SESSION.where(table.c.member == bindparam("member")).order_by(
     table.c.created_at.desc(), table.c.id
 )

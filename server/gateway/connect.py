@@ -26,7 +26,7 @@ from server.gateway.reader import ReaderConnection
 from server.gateway.services import Services
 from server.protocol.close import Close
 from server.protocol.codec import ENCODINGS, Encoding
-from storage import connectors, sessions
+from storage import connectors
 
 AnyConnection = Connection | BotConnection | ReaderConnection
 
@@ -121,7 +121,7 @@ class Connect:
 
     async def _check_person(self, digest: bytes) -> None:
         services = self._services
-        stored = await services.database.read(sessions.by_digest, digest)
+        stored = await services.sessions.find(digest)
         if stored is None:
             raise errors.NotAuthenticated
         services.live.check_alive(stored, services.clock.now())

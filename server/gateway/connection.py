@@ -305,7 +305,7 @@ class Connection(Speaker):
         if digest is None:
             raise errors.NotAuthenticated
         services = self._services
-        stored = await services.database.read(sessions.by_digest, digest)
+        stored = await services.sessions.find(digest)
         if stored is None or self.link.closed:
             raise errors.NotAuthenticated
         self.member = stored.member

@@ -14,24 +14,23 @@ import http
 import logging
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from typing import Any, ClassVar, Final, Protocol, cast
+from typing import Any, ClassVar, Final, Protocol
 from urllib.parse import unquote
 
 from starlette.types import Message, Scope
 from uvicorn.config import Config
-from uvicorn.protocols.utils import ClientDisconnected, get_local_addr, get_remote_addr, is_ssl
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.server import ServerState
 from websockets.datastructures import Headers
-from websockets.http11 import Request, Response
-from websockets.server import ServerProtocol
+from websockets.http11 import Response
 
-from server.gateway.inflow import QUIET, Event
+from server.gateway import handshake
+from server.gateway.inflow import Event
 from server.gateway.link import Link, Parcel, Receiver
 from server.protocol.framing import BINARY, TEXT
 
 EXTENSION: Final = "cloison.link"  #: in ``scope["extensions"]``: ``{"detach": callable}``
 INBOX_MAX: Final = 32  #: messages an application has not received; then reading stops
-BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -79,28 +78,20 @@ class Conversation:
         self._server_state = server_state
         self._app_state = app_state
         self._stage = Stage.OPENING
-        self._handshake = ServerProtocol(max_size=None, logger=QUIET)
         self._response = Response(101, "", Headers())
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._drained = asyncio.Event()
         self._drained.set()
         self._code = 1006
 
-    def begin(self, request: bytes) -> None:
-        """Judge the handshake ``request`` (its whole head), and run the application on it."""
-        handshake = self._handshake
-        handshake.receive_data(request)
-        events = handshake.events_received()
-        if not events:
-            self._wire.refuse(b"".join(handshake.data_to_send()) or BAD_REQUEST)
-            return
-        head = cast("Request", events[0])
-        self._response = handshake.accept(head)
+    def begin(self, head: Scope, target: bytes) -> None:
+        """Judge the request of ``head`` for ``target``, and run the application on it."""
+        self._response = handshake.judge(head, target)
         if self._response.status_code != http.HTTPStatus.SWITCHING_PROTOCOLS:
             self._refuse(self._response)
             return
         self._inbox.put_nowait({"type": "websocket.connect"})
-        self._start(self._scope(head))
+        self._start(self._scope(head, target))
 
     def detach(self, receiver: Receiver) -> Link:
         """Go on in callbacks: ``receiver`` hears what comes, and the application may return."""
@@ -169,22 +160,23 @@ class Conversation:
 
     def _accept(self, message: Message) -> None:
         headers = self._response.headers
-        del headers["Date"]  # the server's own is among its default headers
-        headers.update(_text([*self._server_state.default_headers, *message.get("headers", ())]))
+        headers.update(
+            handshake.text([*self._server_state.default_headers, *message.get("headers", ())])
+        )
         if subprotocol := message.get("subprotocol"):
             headers["Sec-WebSocket-Protocol"] = subprotocol
         self._stage = Stage.OPEN
-        self._wire.open(self._serialized(self._response))
+        self._wire.open(self._response.serialize())
 
     def _reject(self, _: Message) -> None:
-        self._refuse(self._handshake.reject(http.HTTPStatus.FORBIDDEN, ""))
+        self._refuse(handshake.refusal(http.HTTPStatus.FORBIDDEN))
 
     def _begin_denial(self, message: Message) -> None:
         status: int = message["status"]
         if not 200 <= status < 600:
             raise RuntimeError(f"invalid HTTP status {status} in a denial")
         self._stage = Stage.DENYING
-        headers = Headers(_text(message.get("headers", ())))
+        headers = Headers(handshake.text(message.get("headers", ())))
         self._response = Response(status, _phrase(status), headers, bytearray())
 
     def _continue_denial(self, message: Message) -> None:
@@ -232,40 +224,33 @@ class Conversation:
     def _finish(self, ending: int) -> None:
         if self._stage in {Stage.OPENING, Stage.DENYING}:
             reason = "Internal Server Error"
-            self._refuse(self._handshake.reject(http.HTTPStatus.INTERNAL_SERVER_ERROR, reason))
+            self._refuse(handshake.refusal(http.HTTPStatus.INTERNAL_SERVER_ERROR, reason))
         elif self._stage is not Stage.DETACHED or ending != 1000:
             self._wire.close(ending)
 
     def _refuse(self, response: Response) -> None:
-        self._wire.refuse(self._serialized(response))
-
-    def _serialized(self, response: Response) -> bytes:
-        self._handshake.send_response(response)
-        return b"".join(self._handshake.data_to_send())
+        self._wire.refuse(response.serialize())
 
     def _unreceived(self) -> list[Event]:
         waiting = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
         return [_event(message) for message in waiting if message["type"] == "websocket.receive"]
 
-    def _scope(self, request: Request) -> Scope:
-        config, transport = self._config, self._wire.transport
-        path, _, query = request.path.partition("?")
+    def _scope(self, head: Scope, target: bytes) -> Scope:
+        path, _, query = target.partition(b"?")
+        root = self._config.root_path
         return {
             "type": "websocket",
-            "asgi": {"version": config.asgi_version, "spec_version": "2.4"},
+            "asgi": {"version": self._config.asgi_version, "spec_version": "2.4"},
             "http_version": "1.1",
-            "scheme": "wss" if is_ssl(transport) else "ws",
-            "server": get_local_addr(transport),
-            "client": get_remote_addr(transport),
-            "root_path": config.root_path,
-            "path": config.root_path + unquote(path),
-            "raw_path": (config.root_path + path).encode("ascii"),
-            "query_string": query.encode("ascii"),
-            "headers": [
-                (name.lower().encode("ascii"), value.encode("latin-1"))
-                for name, value in request.headers.raw_items()
-            ],
-            "subprotocols": _subprotocols(request),
+            "scheme": "wss" if head["scheme"] == "https" else "ws",
+            "server": head["server"],
+            "client": head["client"],
+            "root_path": root,
+            "path": root + unquote(path.decode("ascii")),
+            "raw_path": root.encode("ascii") + path,
+            "query_string": query,
+            "headers": head["headers"],
+            "subprotocols": _subprotocols(head["headers"]),
             "state": self._app_state.copy(),
             "extensions": {"websocket.http.response": {}, EXTENSION: {"detach": self.detach}},
         }
@@ -285,10 +270,6 @@ def _event(message: Message) -> Event:
     return (BINARY, message["bytes"]) if text is None else (TEXT, text.encode())
 
 
-def _text(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-
-
 def _phrase(status: int) -> str:
     try:
         return http.HTTPStatus(status).phrase
@@ -296,6 +277,6 @@ def _phrase(status: int) -> str:
         return ""
 
 
-def _subprotocols(request: Request) -> list[str]:
-    offered = request.headers.get_all("Sec-WebSocket-Protocol")
-    return [name.strip() for value in offered for name in value.split(",")]
+def _subprotocols(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
+    offered = [value for name, value in headers if name == b"sec-websocket-protocol"]
+    return [name.strip() for value in offered for name in value.decode("latin-1").split(",")]

@@ -14,6 +14,8 @@ from server.clock import Clock
 from server.domain.pace import Paces
 from server.gateway.speaker import ConnectionLimits
 from storage.database import Database
+from storage.gathering import Gathering
+from storage.sessions import Session
 
 
 class ReaderLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +30,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What every connection of a server shares."""
 
     database: Database
+    sessions: Gathering[bytes, Session]  #: by the digest of their token
     writer: Writer
     hub: Hub
     live: LiveSessions

@@ -21,11 +21,13 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, ClassVar, Final, NamedTuple, cast
 
+from starlette.types import Scope
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 from websockets.frames import Close as CloseFrame
 
 from server.gateway.conversation import Conversation
+from server.gateway.handshake import HeadTaker
 from server.gateway.inflow import (
     CLOSE,
     PING,
@@ -114,7 +116,7 @@ def close_frame(code: int, reason: str) -> bytes:
     return frame(CLOSE, CloseFrame(code, words).serialize())
 
 
-class SlimProtocol(asyncio.Protocol):
+class SlimProtocol(HeadTaker, asyncio.Protocol):
     """One WebSocket connection, and the Link over it; see ``slim_protocols`` to set its limits."""
 
     __slots__ = (
@@ -256,11 +258,17 @@ class SlimProtocol(asyncio.Protocol):
         self.wheel.appoint(self, self.limits.handshake_timeout_s)
         self._server_state.connections.add(self)  # type: ignore[arg-type]  # its own classes only
 
+    def take_head(self, scope: Scope, target: bytes) -> None:
+        """Take the request; what follows it is read from now on."""
+        self._heard = True
+        self._phase = Phase.OPENING
+        cast("Conversation", self._receiver).begin(scope, target)
+
     def data_received(self, data: bytes) -> None:
         """Take simple frames at once, and what is left of the read through the inflow."""
         self._heard = True
         if self._inflow is not None or self._phase is not _OPEN:
-            self._take_read(data)
+            self._keep([], data)
             return
         events, end = simple_frames(data, 0, self.limits.message_bytes_max)
         left = self._take(events)
@@ -322,13 +330,6 @@ class SlimProtocol(asyncio.Protocol):
             self.wheel.appoint(self, timeout)
 
     # Reading.
-
-    def _take_read(self, data: bytes) -> None:
-        if self._phase is Phase.NEW:
-            self._phase = Phase.OPENING
-            cast("Conversation", self._receiver).begin(data)
-        else:
-            self._keep([], data)
 
     def _keep(self, events: Sequence[Event], data: bytes) -> None:
         """Put ``events`` and ``data`` in line, and take what can be taken."""

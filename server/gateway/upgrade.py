@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server.gateway.handshake import HeadTaker
 from server.gateway.link import LinkLimits
 from server.gateway.wheel import Member, Wheel, wheel_for
 
@@ -109,9 +110,22 @@ class SlimHttpProtocol(HttpToolsProtocol):
         upgrade = sys.exception()  # uvicorn calls this from where it catches the parser's
         head = upgrade.args[0] if isinstance(upgrade, httptools.HttpParserUpgrade) else None
         transport, rest = self.transport, b"" if head is None else self._read[head:]
-        super().handle_websocket_upgrade()
+        self._switch()
         self._leave()
         self.wheel.forget(self)
         del self.parser, self.scope, self.headers, self.flow  # they refer to each other, and back
         if rest and not transport.is_closing():
             cast("asyncio.Protocol", transport.get_protocol()).data_received(rest)
+
+    def _switch(self) -> None:
+        """Let the WebSocket protocol have the transport, and the request."""
+        if not issubclass(self.ws_protocol_class or object, HeadTaker):
+            super().handle_websocket_upgrade()  # writes the request anew, to be parsed again
+            return
+        self.connections.discard(self)
+        protocol = cast("Any", self.ws_protocol_class)(
+            self.config, self.server_state, self.app_state
+        )
+        protocol.connection_made(self.transport)
+        protocol.take_head(self.scope, self.url)
+        self.transport.set_protocol(protocol)

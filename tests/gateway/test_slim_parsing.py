@@ -22,7 +22,7 @@ from websockets.protocol import OPEN, SERVER, Protocol
 from server.gateway.inflow import BATCH_MAX, Inflow, frame_size, simple_frames
 from server.gateway.link import LinkLimits
 from server.gateway.slim import FRAMES_PER_TURN, SlimProtocol, slim_protocols
-from tests.gateway.serving import HANDSHAKE, Ear, House, client_frame, close_payload, until
+from tests.gateway.serving import Ear, House, client_frame, close_payload, until
 
 LIMIT = 300
 LIMITS = LinkLimits(message_bytes_max=LIMIT, flood_pause_s=0)
@@ -56,6 +56,22 @@ def judged(data: bytes) -> Outcome:
         assert parser.close_sent is not None
         answers.append((0x88, close_payload(int(parser.close_sent.code))))
     return messages, answers
+
+
+#: A handshake, as the HTTP parser hands it on.
+HEAD = {
+    "method": "GET",
+    "scheme": "http",
+    "server": ("127.0.0.1", 8000),
+    "client": ("127.0.0.1", 50_000),
+    "headers": [
+        (b"host", b"here"),
+        (b"upgrade", b"websocket"),
+        (b"connection", b"Upgrade"),
+        (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+        (b"sec-websocket-version", b"13"),
+    ],
+}
 
 
 class Tape(asyncio.Transport):
@@ -113,7 +129,7 @@ async def detached(tape: Tape) -> tuple[SlimProtocol, Ear]:
     config.load()
     protocol = slim_protocols(LIMITS).ws(config, ServerState(), {})
     protocol.connection_made(tape)
-    protocol.data_received(HANDSHAKE % b"")
+    protocol.take_head(HEAD, b"/")
     await until(lambda: house.ears)
     tape.written = b""
     return protocol, house.ears[0]
