@@ -37,6 +37,7 @@ ADVICE: Mapping[str, str] = {
     "too_fast": "Wait, then try again.",
     "busy": "Nothing was done: try again later.",
     "storage_unavailable": "Nothing was done: try again later.",
+    "outcome_unknown": "Look whether it was done before you repeat it.",
     "going_away": "Nothing was done: try again later.",
 }
 

@@ -21,7 +21,7 @@ SESSION_CODES: Final = frozenset({4500, 4501, 4502})
 #: What stands for an HTTP refusal where the server cannot answer a handshake with HTTP: its reason
 #: is then the code of the refusal, and these pass.
 POLICY_CODE: Final = 1008
-_PASSING: Final = frozenset({"busy", "storage_unavailable", "going_away"})
+_PASSING: Final = frozenset({"busy", "storage_unavailable", "outcome_unknown", "going_away"})
 #: RFC 6455 codes that would come again at every attempt: they tell of a fault of this client.
 FAULT_CODES: Final = frozenset({1002, 1003, 1007, 1008, 1009, 1010})
 

@@ -166,14 +166,14 @@ async def running(parts: Parts) -> AsyncIterator[None]:
         parts.passwords.close()
         await parts.eraser.scrub()
         await parts.database.close()
-        parts.charge.leave()
+        await asyncio.to_thread(parts.charge.leave)
 
 
 async def _take_charge(charge: Charge) -> None:
-    """Take charge of the database; a command that has it is done soon. Raises Misconfigured."""
+    """Begin to serve the database; a command that has it is done soon. Raises Misconfigured."""
     try:
         async with asyncio.timeout(CHARGE_TIMEOUT_S):
-            while not charge.take():  # noqa: ASYNC110  # another process lets it go
+            while not await asyncio.to_thread(charge.serve):  # noqa: ASYNC110  # another process lets it go
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise Misconfigured("Another server is in charge of this database.") from None

@@ -15,7 +15,7 @@ are assertions, and unexpected exceptions close the connection.
     |-- Conflict            the state of things does not allow it
     |   |-- StaleDestination, ClientIdReused, AlreadyInside, MayJoin, AlreadyGreeted, Full, Declined
     `-- Overloaded          not now: come back
-        |-- TooFast, Busy, StorageUnavailable, GoingAway
+        |-- TooFast, Busy, StorageUnavailable, OutcomeUnknown, GoingAway
 
 Invariant: NotFound is the one answer for an id that is foreign, invisible or nonexistent; no
 subclass of it, and no message of its own, may ever tell them apart.
@@ -239,6 +239,12 @@ class StorageUnavailable(Overloaded):
     """The request could not be stored: nothing was done; send it again later."""
 
     code = "storage_unavailable"
+
+
+class OutcomeUnknown(Overloaded):
+    """Whether the request was stored is not known: look again before you repeat it."""
+
+    code = "outcome_unknown"
 
 
 class GoingAway(Overloaded):

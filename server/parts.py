@@ -88,7 +88,7 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
         deadlines=DeadlineTimer(live, clock),
         writer=writer,
         foreman=Foreman(database, writer, live, clock, every_s=settings.errands_every_s),
-        charge=Charge(database.path),
+        charge=database.charge(),
         services=_services(settings, clock, database, writer, hub, live),
         doors=Doors(
             connections_max=settings.connections_max,

@@ -1,6 +1,8 @@
 """Storage: SQL in, domain nouns out; alone in knowing SQLAlchemy.
 
-    database        connections, pragmas, transactions; one writer, a few readers
+    database        transactions, on threads: one writer, a few readers
+    engine          what a database must do; engine_sqlite and engine_postgres do it
+    wanted, upserts what the two say differently
     schema          the tables; migrations/ brings any earlier database up to them
     identifiers     random ids
     organisations, accounts, members, sessions      who people are

@@ -1,23 +1,53 @@
 """Charge: which process is in charge of a database: the one that may end stays in it.
 
-A lock on a file beside the database, which the system lets go when the process dies. Who is not in
-charge asks who is (``errands``), so that whatever is said on a timeline is published by the process
-that wrote it, in order. Invariant: at most one process is in charge.
+A lock that the system lets go when the process dies: on a file beside SQLite's, in PostgreSQL
+itself (``engine_postgres``). Who is not in charge asks who is (``errands``), so that whatever is
+said on a timeline is published by a process that serves. Invariant: at most one process leads, and
+a command has a database to itself only while nobody serves it.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 
-class Charge:
-    """The lock of one database."""
+class Charge(ABC):
+    """The locks of one database. Each method waits for the database, not for other processes."""
+
+    @abstractmethod
+    def serve(self) -> bool:
+        """Begin to serve the database; say whether that may be now."""
+
+    @abstractmethod
+    def lead(self) -> bool:
+        """Say whether this server does what is done once; take that over if nobody does it."""
+
+    @abstractmethod
+    def take(self) -> bool:
+        """Have the database to oneself; say whether that succeeded, or was so already."""
+
+    @abstractmethod
+    def leave(self) -> None:
+        """Be in charge no more."""
+
+
+class FileCharge(Charge):
+    """The lock of a database that is a file: who serves it has it to itself, and leads."""
 
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(f"{database.name}.charge")
         self._file: int | None = None
+
+    def serve(self) -> bool:
+        """Take charge: one server serves one file."""
+        return self.take()
+
+    def lead(self) -> bool:
+        """Take charge, or keep it."""
+        return self.take()
 
     def take(self) -> bool:
         """Take charge; say whether that succeeded, or this process was in charge already."""

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from sqlalchemy import make_url
 
 from storage import migrations
-from storage.database import PRAGMAS
+from storage.engine_sqlite import PRAGMAS
 
 #: Where SQLite's readers and writers lock a database file, and how many bytes from there.
 _SHARED_FIRST = 0x4000_0002

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from server.protocol.views import InvitationView
 from storage import requests
 from storage.database import Transaction
 from storage.schema import invitation, member, sphere
+from storage.upserts import insert
 
 
 def offer(tx: Transaction, *, sphere_id: str, member_id: str, by: str, now: int) -> bool:
     """Invite a member, which answers their request if they made one; say whether that is news."""
     requests.withdraw(tx, sphere_id, member_id)
     stored = tx.execute(
-        insert(invitation)
+        insert(tx, invitation)
         .values(sphere=sphere_id, member=member_id, invited_by=by, created_at=now)
         .on_conflict_do_nothing()
     )

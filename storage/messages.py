@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, String, bindparam, func, select, update
+from sqlalchemy import Row, select, update
 
 from server.domain.facts import Fact, Message, Sphere
 from server.protocol import codec
@@ -19,6 +19,7 @@ from storage.database import Transaction
 from storage.places import blank, written
 from storage.schema import event
 from storage.timeline import Kind
+from storage.wanted import each
 
 
 class Placed(Fact, frozen=True):
@@ -78,7 +79,7 @@ def hanging(tx: Transaction, sphere_id: str, seqs: list[int], *kinds: Kind) -> l
     """Return what hangs on these messages: edits and reactions, or one of the two."""
     if not seqs:
         return []
-    wanted = func.json_each(bindparam("seqs", type_=String)).table_valued("value")
+    wanted = each(tx, seqs)
     return list(
         tx.execute(
             written()
@@ -86,8 +87,7 @@ def hanging(tx: Transaction, sphere_id: str, seqs: list[int], *kinds: Kind) -> l
             .where(
                 event.c.sphere == sphere_id,
                 event.c.kind.in_(kinds or (Kind.EDIT, Kind.REACTION)),
-            ),
-            {"seqs": str(seqs)},
+            )
         )
     )
 

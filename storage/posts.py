@@ -19,67 +19,103 @@ from storage import sealing, timeline
 from storage.connectors import Connector
 from storage.database import Transaction
 from storage.timeline import Entry
+from storage.wanted import Statement, columns
 
-_json = msgspec.json.Encoder()
-
-_STANDINGS = """
+_STANDINGS = Statement(
+    """
 SELECT s.id, s.organisation, s.name, s.audience, s.history, s.listed, s.revision, s.head,
        s.parent, k.key, m.id, m.name, m.role, t.role, t.entered, t.horizon
-FROM json_each(?) AS wanted
-JOIN sphere AS s ON s.id = json_extract(wanted.value, '$[0]')
-JOIN member AS m ON m.id = json_extract(wanted.value, '$[1]')
-                AND m.organisation = s.organisation AND NOT m.disabled
+FROM {wanted}
+JOIN sphere AS s ON s.id = {0}
+JOIN member AS m ON m.id = {1} AND m.organisation = s.organisation AND NOT m.disabled
 JOIN stay AS t ON t.sphere = s.id AND t.member = m.id
 LEFT JOIN author_key AS k ON k.sphere = s.id AND k.author = m.id AND k.current
 WHERE s.parent IS NULL
-"""
+""",
+    "text",
+    "text",
+)
 # A thread goes by the name and the revision of its sphere, and is found under that sphere alone.
-_THREADS = """
+_THREADS = Statement(
+    """
 SELECT s.id, s.organisation, h.name, s.audience, s.history, s.listed, h.revision, s.head,
        s.parent, k.key, m.id, m.name, m.role, t.role, t.entered, t.horizon,
        h.id, h.organisation, h.name, h.audience, h.history, h.listed, h.revision, h.head, h.parent
-FROM json_each(?) AS wanted
-JOIN sphere AS s ON s.id = json_extract(wanted.value, '$[1]')
-                AND s.parent = json_extract(wanted.value, '$[0]')
+FROM {wanted}
+JOIN sphere AS s ON s.id = {1} AND s.parent = {0}
 JOIN sphere AS h ON h.id = s.parent
-JOIN member AS m ON m.id = json_extract(wanted.value, '$[2]')
-                AND m.organisation = s.organisation AND NOT m.disabled
+JOIN member AS m ON m.id = {2} AND m.organisation = s.organisation AND NOT m.disabled
 JOIN stay AS t ON t.sphere = s.id AND t.member = m.id
 LEFT JOIN author_key AS k ON k.sphere = s.id AND k.author = m.id AND k.current
-"""
-_CONNECTORS = """
+""",
+    "text",
+    "text",
+    "text",
+)
+_CONNECTORS = Statement(
+    """
 SELECT s.id, s.organisation, s.name, s.audience, s.history, s.listed, s.revision, s.head,
        s.parent, k.key, c.id, c.name, c.installed_by
-FROM json_each(?) AS wanted
-JOIN connector AS c ON c.id = wanted.value
+FROM {wanted}
+JOIN connector AS c ON c.id = {0}
 JOIN member AS m ON m.id = c.installed_by AND NOT m.disabled
 JOIN sphere AS s ON s.id = c.sphere
 LEFT JOIN author_key AS k ON k.sphere = s.id AND k.author = c.id AND k.current
-"""
-_RECEIPTS = """
+""",
+    "text",
+)
+_RECEIPTS = Statement(
+    """
 SELECT e.sphere, e.author, e.receipt, e.seq, e.at, e.content
-FROM json_each(?) AS wanted
-JOIN event AS e ON e.sphere = json_extract(wanted.value, '$[0]')
-               AND e.author = json_extract(wanted.value, '$[1]')
-               AND e.receipt = json_extract(wanted.value, '$[2]')
-"""
-_TARGETS = """
+FROM {wanted}
+JOIN event AS e ON e.sphere = {0} AND e.author = {1} AND e.receipt = {2}
+""",
+    "text",
+    "text",
+    "text",
+)
+_TARGETS = Statement(
+    """
 SELECT e.sphere, e.seq, e.stamp, coalesce(e.alias, e.author)
-FROM json_each(?) AS wanted
-JOIN event AS e ON e.sphere = json_extract(wanted.value, '$[0]')
-               AND e.seq = json_extract(wanted.value, '$[1]') AND e.kind = 1
-"""
-_PRESENT = """
+FROM {wanted}
+JOIN event AS e ON e.sphere = {0} AND e.seq = {1} AND e.kind = 1
+""",
+    "text",
+    "bigint",
+)
+_PRESENT = Statement(
+    """
 SELECT t.sphere, t.member
-FROM json_each(?) AS wanted
-JOIN stay AS t ON t.sphere = json_extract(wanted.value, '$[0]')
-              AND t.member = json_extract(wanted.value, '$[1]')
-"""
+FROM {wanted}
+JOIN stay AS t ON t.sphere = {0} AND t.member = {1}
+""",
+    "text",
+    "text",
+)
 _INSERT = """
 INSERT INTO event (sphere, seq, at, author, receipt, stamp, kind, concerns, concerns_stamp, content)
 VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)
 """
 _ADVANCE = "UPDATE sphere SET head = ? WHERE id = ?"
+# PostgreSQL is asked once for what SQLite, in this process, is asked for row by row.
+_INSERT_ALL = """
+INSERT INTO event (sphere, seq, at, author, receipt, stamp, kind, concerns, concerns_stamp, content)
+SELECT n.sphere, n.seq, n.at, n.author, n.receipt, n.stamp, 1, n.concerns, n.concerns_stamp,
+       n.content
+FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::smallint[],
+            %s::bigint[], %s::smallint[], %b::bytea[])
+  AS n(sphere, seq, at, author, receipt, stamp, concerns, concerns_stamp, content)
+"""
+_ADVANCE_ALL = """
+UPDATE sphere SET head = n.head
+FROM unnest(%s::bigint[], %s::text[]) AS n(head, id) WHERE sphere.id = n.id
+"""
+# In one order on every node, so that none waits for another that waits for it.
+_LOCK = """
+SELECT 1 FROM sphere
+WHERE id = ANY(%s::text[]) OR id IN (SELECT sphere FROM connector WHERE id = ANY(%s::text[]))
+ORDER BY id FOR NO KEY UPDATE
+"""
 
 #: (timeline, author, client_id)
 Key = tuple[str, str, str]
@@ -103,6 +139,16 @@ class Facts(msgspec.Struct, frozen=True):
     keys: dict[tuple[str, str], bytes]  #: the current one of each (timeline, author) of these
 
 
+def lock(tx: Transaction, timelines: Collection[str], connectors: Collection[str]) -> None:
+    """Keep other nodes from these timelines, and those of these connectors, until the commit.
+
+    SQLite has one writer.
+    """
+    driver: Any = tx.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        driver.execute(_LOCK, [list(timelines), list(connectors)], prepare=True)
+
+
 def facts(tx: Transaction, places: Collection[Place], connectors: Collection[str]) -> Facts:
     """Return what is known of these places and connectors; strangers are absent."""
     found = Facts({}, {}, {})
@@ -116,7 +162,7 @@ def facts(tx: Transaction, places: Collection[Place], connectors: Collection[str
 
 
 def _add_standings(tx: Transaction, pairs: Collection[tuple[str, str]], found: Facts) -> None:
-    for row in _raw(tx).execute(_STANDINGS, (_json.encode(list(pairs)).decode(),)).fetchall():
+    for row in _STANDINGS.rows(tx, pairs):
         standing = _standing(row)
         author = standing.member.id
         found.standings[row[0], None, author] = standing
@@ -124,7 +170,7 @@ def _add_standings(tx: Transaction, pairs: Collection[tuple[str, str]], found: F
 
 
 def _add_private(tx: Transaction, places: Collection[Place], found: Facts) -> None:
-    for row in _raw(tx).execute(_THREADS, (_json.encode(list(places)).decode(),)).fetchall():
+    for row in _THREADS.rows(tx, places):
         standing = msgspec.structs.replace(_standing(row[:16]), home=_sphere(row[16:]))
         author = standing.member.id
         found.standings[row[8], row[0], author] = standing
@@ -142,7 +188,7 @@ def _standing(row: Sequence[Any]) -> Standing:
 
 
 def _add_connectors(tx: Transaction, ids: Collection[str], found: Facts) -> None:
-    for row in _raw(tx).execute(_CONNECTORS, (_json.encode(list(ids)).decode(),)).fetchall():
+    for row in _CONNECTORS.rows(tx, [(one,) for one in ids]):
         id_, name, installed_by = row[10:]
         connector = Connector(id=id_, sphere=row[0], name=name, installed_by=installed_by)
         found.connectors[id_] = connector, _sphere(row)
@@ -164,7 +210,7 @@ def receipts(
         (sphere, author, ring.receipt(keys[sphere, author], client_id)): client_id
         for sphere, author, client_id in wanted
     }
-    rows = _raw(tx).execute(_RECEIPTS, (_json.encode(list(digests)).decode(),)).fetchall()
+    rows = _RECEIPTS.rows(tx, list(digests))
     return {
         (row[0], row[1], digests[row[0], row[1], row[2]]): (
             row[3],
@@ -177,13 +223,13 @@ def receipts(
 
 def targets(tx: Transaction, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], Message]:
     """Return those of these (sphere, seq) that are messages, and there."""
-    rows = _raw(tx).execute(_TARGETS, (_json.encode(list(wanted)).decode(),)).fetchall()
+    rows = _TARGETS.rows(tx, wanted)
     return {(row[0], row[1]): Message(seq=row[1], stamp=row[2], author=row[3]) for row in rows}
 
 
 def present(tx: Transaction, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return those of these (sphere, member) who are inside."""
-    rows = _raw(tx).execute(_PRESENT, (_json.encode(list(wanted)).decode(),)).fetchall()
+    rows = _PRESENT.rows(tx, wanted)
     return {(row[0], row[1]) for row in rows}
 
 
@@ -206,15 +252,14 @@ def insert(
         earlier = (None, 0) if about is None else (about.seq, about.stamp)
         place = event.timeline, event.seq, event.at
         sealed.append((*place, row.author, receipt, row.entry.stamp, *earlier, words))
-    _raw(tx).executemany(_INSERT, sealed)
-    _raw(tx).executemany(_ADVANCE, [(head, sphere) for sphere, head in heads.items()])
-
-
-def _raw(tx: Transaction) -> sqlite3.Connection:
-    """Return the driver's own connection, inside the same transaction."""
-    driver = tx.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver
+    advanced = [(head, sphere) for sphere, head in heads.items()]
+    driver: Any = tx.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        driver.executemany(_INSERT, sealed)
+        driver.executemany(_ADVANCE, advanced)
+    else:
+        driver.execute(_INSERT_ALL, columns(sealed), prepare=True)
+        driver.execute(_ADVANCE_ALL, columns(advanced), prepare=True)
 
 
 def _sphere(row: Sequence[Any]) -> Sphere:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sqlalchemy import Select, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from server.domain.facts import Fact
 from server.domain.profile import Described
@@ -18,6 +17,7 @@ from server.protocol.views import OwnField
 from storage.database import Transaction
 from storage.members import folded
 from storage.schema import member, profile_field, profile_override
+from storage.upserts import insert
 
 
 class Entry(Fact, frozen=True):
@@ -31,7 +31,7 @@ def say(tx: Transaction, member_id: str, said: Described) -> None:
     """Store a field, in general."""
     values = {"value": said.value, "visibility": said.visibility.value}
     tx.execute(
-        insert(profile_field)
+        insert(tx, profile_field)
         .values(member=member_id, field=said.field.value, **values)
         .on_conflict_do_update(index_elements=["member", "field"], set_=values)
     )
@@ -51,7 +51,7 @@ def say_in(
 ) -> None:
     """Store what a member who is inside says in a sphere instead: None for nothing."""
     tx.execute(
-        insert(profile_override)
+        insert(tx, profile_override)
         .values(sphere=sphere_id, member=member_id, field=field.value, value=value)
         .on_conflict_do_update(index_elements=["sphere", "member", "field"], set_={"value": value})
     )

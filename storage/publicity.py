@@ -40,15 +40,21 @@ SELECT e.seq, e.content, CASE
          WHEN t.member IS NOT NULL THEN m.name
          WHEN b.member IS NOT NULL THEN coalesce(b.name, m.name)
        END AS known_as
-FROM event AS e INDEXED BY ix_event_sphere_seq
+FROM event AS e {hint}
 LEFT JOIN stay AS t ON t.sphere = e.sphere AND t.member = e.author
 LEFT JOIN bequest AS b ON b.sphere = e.sphere AND b.member = e.author AND b.form = 'named'
 LEFT JOIN member AS m ON m.id = e.author
 WHERE e.sphere = :sphere AND e.seq > :above AND e.seq < :below
   AND e.kind = 1 AND (e.stamp & 2) != 0
 """
-_UPWARDS = text(_FOUND + "ORDER BY e.seq LIMIT :most")
-_DOWNWARDS = text(_FOUND + "ORDER BY e.seq DESC LIMIT :most")
+_HINTS = {"sqlite": "INDEXED BY ix_event_sphere_seq", "postgresql": ""}
+_UPWARDS, _DOWNWARDS = (
+    {
+        dialect: text(f"{_FOUND.format(hint=hint)}ORDER BY e.seq {way} LIMIT :most")
+        for dialect, hint in _HINTS.items()
+    }
+    for way in ("", "DESC")
+)
 
 
 class Published(Fact, frozen=True):
@@ -79,7 +85,7 @@ def page(
     """
     rising = after is not None and before is None
     rows = tx.execute(
-        _UPWARDS if rising else _DOWNWARDS,
+        (_UPWARDS if rising else _DOWNWARDS)[tx.dialect.name],
         {
             "sphere": of.id,
             "above": after or 0,

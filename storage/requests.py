@@ -7,12 +7,12 @@ it ends with whatever ends that, so that none is ever answered late.
 from __future__ import annotations
 
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from server.protocol.scalars import MemberRole
 from server.protocol.views import JoinRequest
 from storage.database import Transaction
 from storage.schema import join_request, member
+from storage.upserts import insert
 
 _OF_BOTH = (
     join_request.c.sphere == bindparam("of_sphere"),
@@ -23,7 +23,7 @@ _OF_BOTH = (
 def make(tx: Transaction, *, sphere_id: str, member_id: str, now: int) -> bool:
     """Note that a member asks to be let in; say whether that is news."""
     stored = tx.execute(
-        insert(join_request)
+        insert(tx, join_request)
         .values(sphere=sphere_id, member=member_id, created_at=now)
         .on_conflict_do_nothing()
     )

@@ -36,6 +36,10 @@ metadata = MetaData(
 )
 
 ID = String(26)
+#: Folding makes a character into up to three, taking it apart (NFKD) into up to eighteen. SQLite
+#: takes no notice of lengths; PostgreSQL does.
+ADDRESS = String(3 * 254)
+NAME_FOLDED = String(18 * 80)
 
 organisation = Table(
     "organisation",
@@ -59,7 +63,7 @@ account = Table(
     "account",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("address", String(254), nullable=False, unique=True),
+    Column("address", ADDRESS, nullable=False, unique=True),
     Column("password_hash", String(255), nullable=False),
     Column("password_set_at", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -101,7 +105,7 @@ member = Table(
     Column("account", ForeignKey("account.id", ondelete="CASCADE")),
     Column("organisation", ForeignKey("organisation.id", ondelete="CASCADE"), nullable=False),
     Column("name", String(80), nullable=False),
-    Column("name_folded", String(240), nullable=False),
+    Column("name_folded", NAME_FOLDED, nullable=False),
     Column("renamed_at", BigInteger, nullable=False, default=0),
     Column("role", String(8), nullable=False),
     Column("disabled", Boolean, nullable=False, default=False),
@@ -140,7 +144,7 @@ admission = Table(
     metadata,
     Column("digest", LargeBinary(32), primary_key=True),
     Column("organisation", ForeignKey("organisation.id", ondelete="CASCADE"), nullable=False),
-    Column("address", String(254), nullable=False),
+    Column("address", ADDRESS, nullable=False),
     Column("role", String(8), nullable=False),
     Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE")),
     Column("invited_by", ForeignKey("member.id", ondelete="CASCADE")),
@@ -288,7 +292,7 @@ event = Table(
     UniqueConstraint("sphere", "author", "receipt"),
     sqlite_with_rowid=False,
 )
-# To name another dialect here would import all of it at every start.
+# To name another dialect here would import all of it at every start: see ``for_postgresql``.
 Index(None, event.c.sphere, event.c.concerns, sqlite_where=event.c.concerns.is_not(None))
 # What readers without an account may see, and nothing else: what a page of theirs costs says
 # nothing of how much lies between that is not for them.
@@ -325,3 +329,12 @@ purge = Table(
     Column("concerns_stamp", SmallInteger, nullable=False, server_default=text("0")),
     sqlite_with_rowid=False,
 )
+
+
+def for_postgresql() -> MetaData:
+    """Return the tables as PostgreSQL has them too: a partial index holds the same part."""
+    for index in (index for table in metadata.tables.values() for index in table.indexes):
+        part = index.dialect_options["sqlite"]["where"]
+        if part is not None:
+            index.dialect_options["postgresql"]["where"] = part
+    return metadata

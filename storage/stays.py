@@ -20,7 +20,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert
 
 from server.domain.facts import Seat, Stay
 from server.protocol.scalars import Bequest, SphereRole
@@ -28,6 +27,7 @@ from server.protocol.views import FormerMember, MemberView
 from storage.database import Transaction
 from storage.schema import bequest, event, member, sphere, stay
 from storage.timeline import Kind, seen_by
+from storage.upserts import insert
 
 #: As they are stored: a look-up in a dictionary costs a fifth of a call to the enumeration.
 _ROLES = {role.value: role for role in SphereRole}
@@ -44,7 +44,7 @@ _VIEWS = (
 def begin(tx: Transaction, sphere_id: str, opened: Stay) -> None:
     """Record that a member is inside from ``opened.horizon`` on."""
     tx.execute(
-        insert(stay).values(
+        insert(tx, stay).values(
             sphere=sphere_id,
             member=opened.member,
             role=opened.role,
@@ -189,7 +189,7 @@ def _former(*, entered: bool) -> Select[tuple[str, str]]:
 def bequeath(tx: Transaction, sphere_id: str, member_id: str, form: Bequest) -> None:
     """Store what a member will leave behind in a sphere."""
     tx.execute(
-        insert(bequest)
+        insert(tx, bequest)
         .values(sphere=sphere_id, member=member_id, form=form)
         .on_conflict_do_update(index_elements=["sphere", "member"], set_={"form": form})
     )

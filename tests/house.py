@@ -29,7 +29,7 @@ from server.protocol.scalars import MemberRole, SphereRole
 from server.settings import Settings
 from storage import accounts, connectors, members, organisations, sessions, spheres
 from storage.database import Transaction
-from tests import fresh
+from tests import engines
 from tests.people import Person
 
 #: The cheapest hash that the settings allow.
@@ -204,9 +204,9 @@ async def serving(
     folder: Path, *, clock: Any = None, fast_links: bool = True, **settings: Any
 ) -> AsyncIterator[House]:
     """Run a server on a free port until the block ends."""
-    fresh.lay(folder)
     chosen = Settings(
         **{"port": 0, "data_dir": folder, "fast_links": fast_links, "drain_s": 2, **CHEAP}
+        | engines.settings(folder)
         | settings
     )
     parts = compose(chosen, clock)

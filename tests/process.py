@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests import fresh
+from tests import engines
 from tests.people import PATIENCE_S
 
 ROOT = Path(__file__).parents[1]
@@ -46,9 +46,9 @@ class Running:
 @asynccontextmanager
 async def process(folder: Path, *flags: str, **settings: str) -> AsyncIterator[Running]:
     """Run ``python -m server serve`` on a free port, on the database in ``folder``."""
-    fresh.lay(folder)
     cheap = {"ARGON2_MEMORY_KIB": "19456", "ARGON2_TIME": "2", "ARGON2_LANES": "1"}
     chosen = {"PORT": "0", "DATA_DIR": str(folder), **cheap, **settings}
+    chosen |= {name.upper(): value for name, value in engines.settings(folder).items()}
     environment = os.environ | {f"CLOISON_{name}": value for name, value in chosen.items()}
     with (folder / "stderr.log").open("ab") as log:
         started = await asyncio.create_subprocess_exec(

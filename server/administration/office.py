@@ -96,7 +96,7 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
     Raises Misconfigured when a server of another release made its tables.
     """
     database = Database(settings.url, Keyring(settings.keys_path))
-    charge = Charge(database.path)
+    charge = database.charge()
     try:
         await database.write(_check_version, charge)
         yield Office(database, charge, clock or SystemClock())

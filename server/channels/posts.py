@@ -197,6 +197,8 @@ def commit_posts(
     tx: Transaction, drafts: Sequence[AnyDraft], now: int
 ) -> list[Outcome | errors.Refusal]:
     """Store a batch; return, for each draft in order, its outcome or its refusal."""
+    bots = {draft.connector for draft in drafts if isinstance(draft, BotDraft)}
+    posts.lock(tx, {one.timeline for one in drafts if isinstance(one, MemberDraft)}, bots)
     batch = _Batch(tx, drafts, now)
     outcomes = [batch.add(draft) for draft in drafts]
     batch.insert(tx)

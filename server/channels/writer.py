@@ -245,7 +245,7 @@ class Writer:
     async def _commit_posts(self, items: list[_Post]) -> list[Result]:
         drafts = [item.draft for item in items]
         try:
-            return list(await self._database.write(commit_posts, drafts, self._clock.now()))
+            return list(await self._database.append(commit_posts, drafts, self._clock.now()))
         except errors.Refusal as refusal:
             return [refusal] * len(items)
         except Exception as bug:  # noqa: BLE001  # see below

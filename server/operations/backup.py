@@ -13,7 +13,7 @@ from pathlib import Path
 from server.operations.progress import bar
 from server.settings import Settings
 from storage import backup as copies
-from storage.charge import Charge
+from storage.charge import FileCharge
 from storage.examination import path_of
 
 _WITHOUT_KEYS = (
@@ -44,7 +44,7 @@ def restore(settings: Settings, chosen: argparse.Namespace) -> int:
         if wanted and place.exists() and not chosen.replace:
             raise copies.Unusable(f"{place} is there already: say --replace to lose what it holds.")
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    charge = Charge(target)
+    charge = FileCharge(target)
     if not charge.take():
         raise copies.Unusable(f"{target} is in use: stop the server first.")
     try:

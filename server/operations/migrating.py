@@ -12,7 +12,7 @@ import asyncio
 from server.settings import Settings
 from storage import migrations
 from storage.backup import Unusable
-from storage.charge import Charge
+from storage.charge import FileCharge
 from storage.database import Database
 from storage.examination import path_of
 from storage.keyring import Keyring
@@ -31,7 +31,7 @@ def migrate(settings: Settings, _chosen: argparse.Namespace) -> int:
 async def _migrated(settings: Settings) -> tuple[str | None, str | None]:
     path = path_of(settings.url)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    charge = Charge(path)
+    charge = FileCharge(path)
     if not charge.take():
         raise Unusable(f"{path} is in use: stop the server first.")
     database = Database(settings.url, Keyring(settings.keys_path), readers_max=1)

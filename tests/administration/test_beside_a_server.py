@@ -13,7 +13,7 @@ from server.administration.wishes import Dismiss
 from server.domain.policy import SessionPolicy
 from server.protocol.scalars import MemberRole
 from storage import connectors, errands, members
-from storage.charge import Charge
+from storage.charge import FileCharge
 from tests.administration.desk import Desk, settings
 from tests.house import HandClock, House, serving
 from tests.people import Person
@@ -276,7 +276,7 @@ async def test_a_refusal_of_the_server_in_charge_is_told(house: House) -> None:
 
 async def test_a_wish_that_nobody_takes_up_is_withdrawn(tmp_path: Path) -> None:
     async with opened(settings(tmp_path)) as office:
-        elsewhere = Charge(office.database.path)
+        elsewhere = FileCharge(office.database.path)
         office.charge.leave()
         assert elsewhere.take()
         with pytest.raises(NotTaken):
@@ -303,7 +303,7 @@ async def test_an_errand_that_cannot_be_read_is_refused_and_not_tried_for_ever(
 
 
 def test_one_process_at_a_time_is_in_charge(tmp_path: Path) -> None:
-    one, other = Charge(tmp_path / "data"), Charge(tmp_path / "data")
+    one, other = FileCharge(tmp_path / "data"), FileCharge(tmp_path / "data")
 
     taken = [one.take(), one.take(), other.take()]
     one.leave()

@@ -18,7 +18,7 @@ from server.channels.posts import Draft
 from server.channels.writer import Result, Writer, WriterLimits
 from server.parts import compose
 from server.settings import Settings
-from tests import fresh
+from tests import engines
 from tests.house import CHEAP, HandClock, House, Resident
 
 
@@ -27,8 +27,9 @@ class Desk:
 
     def __init__(self, folder: Path, **limits: Any) -> None:
         self.clock = HandClock()
-        fresh.lay(folder)
-        self.parts = compose(Settings(data_dir=folder, **CHEAP), self.clock)
+        self.parts = compose(
+            Settings(**{"data_dir": folder, **CHEAP, **engines.settings(folder)}), self.clock
+        )
         self.database = self.parts.database
         self.house = House(self.parts, "", folder)
         self.diary: list[str] = []
@@ -42,16 +43,22 @@ class Desk:
             self.database, self.parts.eraser, self, self.clock, WriterLimits(**limits)
         )
         self._ids = itertools.count(1)
-        self._write = self.database.write
-        self.database.write = self._held  # type: ignore[method-assign]  # a commit that takes long
+        self.database.write = self._held(self.database.write)  # type: ignore[method-assign]  # slow
+        self.database.append = self._held(self.database.append)  # type: ignore[method-assign]  # slow
 
-    async def _held(self, act: Any, *args: Any, **kwargs: Any) -> Any:
-        result = await self._write(act, *args, **kwargs)
+    def _held(self, write: Any) -> Any:
+        async def held(act: Any, *args: Any, **kwargs: Any) -> Any:
+            result = await write(act, *args, **kwargs)
+            await self._hold_up(args)
+            return result
+
+        return held
+
+    async def _hold_up(self, args: Any) -> None:
         self.diary.append("commit")
         self.batches.append(len(args[0]) if args and isinstance(args[0], list) else 0)
         self.committed.set()
         await self.open.wait()
-        return result
 
     def hold(self) -> None:
         """Hold up whoever commits from now on, after the commit."""

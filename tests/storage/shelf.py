@@ -7,16 +7,17 @@ commits.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
+
+from sqlalchemy import NullPool, create_engine, inspect, make_url
 
 from server.parts import compose
 from server.settings import Settings
 from storage.database import Transaction
-from tests import fresh
+from tests import engines
 from tests.house import CHEAP, HandClock, House
 
 T = TypeVar("T")
@@ -31,9 +32,9 @@ class Shelf:
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
-        fresh.lay(folder)
         self.clock = HandClock()
-        self.parts = compose(Settings(**{"data_dir": folder, **CHEAP} | settings), self.clock)
+        chosen = {"data_dir": folder, **CHEAP, **engines.settings(folder)} | settings
+        self.parts = compose(Settings(**chosen), self.clock)
         self.database = self.parts.database
         self.house = House(self.parts, "", folder)
         self.runner = asyncio.Runner()
@@ -60,11 +61,18 @@ class Shelf:
 
     def rows(self) -> dict[str, list[tuple[object, ...]]]:
         """Return every row of every table, as another process sees them."""
-        with closing(sqlite3.connect(self.database.path)) as other:
-            names = [
-                row[0] for row in other.execute("SELECT name FROM sqlite_master WHERE type='table'")
-            ]
-            return {name: list(other.execute(f'SELECT * FROM "{name}"')) for name in names}  # noqa: S608  # names of tables
+        engine = create_engine(
+            make_url(self.parts.settings.url).set(drivername=self._driver), poolclass=NullPool
+        )
+        with engine.connect() as other:
+            return {
+                name: [tuple(row) for row in other.exec_driver_sql(f'SELECT * FROM "{name}"')]  # noqa: S608  # names of tables
+                for name in inspect(other).get_table_names()
+            }
+
+    @property
+    def _driver(self) -> str:
+        return "sqlite" if engines.is_sqlite() else "postgresql+psycopg"
 
     def close(self) -> None:
         """Close everything."""

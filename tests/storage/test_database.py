@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from server import errors
 from server.parts import compose
 from server.settings import Settings
-from storage import database as database_module
-from storage import migrations, organisations
-from storage.database import PRAGMAS, Database, Misconfigured, Transaction
+from storage import engine_sqlite, migrations, organisations
+from storage.database import Database, Misconfigured, Transaction
+from storage.engine_sqlite import PRAGMAS
+from storage.schema import doomed_key
 from tests import fresh
 from tests.channels.desk import Desk, desk, seq_of
 from tests.house import CHEAP
@@ -40,6 +42,7 @@ def _pragmas(tx: Transaction) -> dict[str, Any]:
     return {name: tx.exec_driver_sql(f"PRAGMA {name}").scalar() for name in NEEDED}
 
 
+@pytest.mark.embedded
 async def test_every_connection_that_reads_or_writes_keeps_the_promises(opened: Database) -> None:
     together = threading.Barrier(4)  # so that each reader has a connection of its own
 
@@ -55,6 +58,7 @@ async def test_every_connection_that_reads_or_writes_keeps_the_promises(opened: 
     assert writer == NEEDED
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("name", PRAGMAS)
 def test_a_connection_that_does_not_obey_a_pragma_is_not_opened(name: str, tmp_path: Path) -> None:
     real = sqlite3.connect(tmp_path / "deaf.sqlite3")
@@ -74,9 +78,10 @@ def test_a_connection_that_does_not_obey_a_pragma_is_not_opened(name: str, tmp_p
             return real.cursor(Deaf)
 
     with closing(real), pytest.raises(Misconfigured, match=name):
-        database_module._configure(Connection())
+        engine_sqlite._configure(Connection())
 
 
+@pytest.mark.embedded
 async def test_a_database_that_cannot_be_set_up_neither_reads_nor_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,14 +96,16 @@ async def test_a_database_that_cannot_be_set_up_neither_reads_nor_writes(
     await parts.database.close()
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize(
-    "url", ["sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:", "postgresql://localhost/x"]
+    "url", ["sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:", "mysql://localhost/x"]
 )
 def test_a_database_that_would_forget_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured):
         compose(Settings(data_dir=tmp_path, database_url=url, **CHEAP))
 
 
+@pytest.mark.embedded
 def test_only_the_owner_may_read_the_files(tmp_path: Path) -> None:
     with shelf(tmp_path / "data") as store:
         store.keep(lambda tx: tx.exec_driver_sql("CREATE TABLE t (x)"))
@@ -116,7 +123,7 @@ def test_whatever_is_raised_inside_a_transaction_leaves_nothing_behind(
         before = store.rows()
 
         def act(tx: Transaction) -> None:
-            tx.exec_driver_sql("INSERT INTO doomed_key VALUES (x'00')")
+            tx.execute(insert(doomed_key).values(key=b"0"))
             raise bug
 
         with pytest.raises(bug):
@@ -135,7 +142,7 @@ def test_a_reader_sees_the_last_commit_and_nothing_of_the_one_under_way(tmp_path
         writing, go_on = threading.Event(), threading.Event()
 
         def act(tx: Transaction) -> None:
-            tx.exec_driver_sql("INSERT INTO doomed_key VALUES (x'00')")
+            tx.execute(insert(doomed_key).values(key=b"0"))
             writing.set()
             assert go_on.wait(5)
 
@@ -179,6 +186,7 @@ def _pages_max(pages: int) -> Any:
     return lambda tx: tx.exec_driver_sql(f"PRAGMA max_page_count={pages}").scalar()
 
 
+@pytest.mark.embedded
 async def test_a_full_database_acknowledges_nothing_and_goes_on_when_there_is_room(
     tmp_path: Path,
 ) -> None:
@@ -201,6 +209,7 @@ async def test_a_full_database_acknowledges_nothing_and_goes_on_when_there_is_ro
         await _check_intact(at)
 
 
+@pytest.mark.embedded
 async def test_a_commit_that_does_not_reach_the_disk_is_refused_and_undone(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         ana, bob, sphere = await at.furnished()
@@ -219,6 +228,7 @@ async def test_a_commit_that_does_not_reach_the_disk_is_refused_and_undone(tmp_p
         await _check_intact(at)
 
 
+@pytest.mark.embedded
 async def test_a_key_that_cannot_be_kept_refuses_the_words_that_it_would_seal(
     tmp_path: Path,
 ) -> None:
@@ -244,6 +254,7 @@ async def test_a_key_that_cannot_be_kept_refuses_the_words_that_it_would_seal(
 # -- erasure and readers
 
 
+@pytest.mark.embedded
 async def test_the_log_is_emptied_as_soon_as_no_other_process_reads_it(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         ana, _, sphere = await at.furnished()
@@ -264,6 +275,7 @@ async def test_the_log_is_emptied_as_soon_as_no_other_process_reads_it(tmp_path:
         assert log.stat().st_size == 0
 
 
+@pytest.mark.embedded
 async def test_our_own_readers_hold_no_snapshot_between_two_questions(opened: Database) -> None:
     await asyncio.gather(*(opened.read(organisations.by_handle, "acme") for _ in range(8)))
     await opened.write(lambda tx: tx.exec_driver_sql("PRAGMA busy_timeout=20"))

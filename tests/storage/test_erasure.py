@@ -6,9 +6,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from storage.veil import ROOT_ID
 from tests.house import House, serving
 from tests.people import Person
+
+pytestmark = pytest.mark.embedded
 
 WORDS = "the heron flies at dusk"
 

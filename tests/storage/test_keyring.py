@@ -10,6 +10,8 @@ import pytest
 
 from storage.keyring import SOUGHT_MAX, Keyring
 
+pytestmark = pytest.mark.embedded
+
 #: What every command of administration does beside a server: it opens the file, and closes it.
 _LOOK = """
 import sqlite3, sys

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,13 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, MetaData, NullPool, Table, create_engine, event
 
 from storage import migrations
-from storage.schema import metadata
+from storage.schema import for_postgresql
+from tests import engines
+
+metadata = for_postgresql()
 
 VERSIONS = sorted(
     path.name[:4] for path in (Path(migrations.__file__).parent / "versions").glob("[0-9]*.py")
@@ -21,19 +23,51 @@ VERSIONS = sorted(
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    """Return a connection to an empty file."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'migrated.sqlite3'}")
+def connection() -> Iterator[Connection]:
+    """Return a connection to an empty database."""
+    with _empty() as opened:
+        yield opened
+
+
+@contextmanager
+def _empty() -> Iterator[Connection]:
+    url = "sqlite://" if engines.is_sqlite() else engines.database(migrated=False)
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
     with engine.connect() as opened:
         yield opened
     engine.dispose()
 
 
 def _shape(connection: Connection) -> dict[str, set[object]]:
-    """Return columns, keys and indexes as SQLite sees them, whatever statement made them."""
+    """Return columns, keys and indexes as the database sees them, whatever statement made them."""
+    shape = _sqlite_shape if engines.is_sqlite() else _postgres_shape
+    return {name: one for name, one in shape(connection).items() if name != "alembic_version"}
+
+
+_COLUMNS = """
+SELECT table_name, column_name, data_type, character_maximum_length, is_nullable, column_default
+FROM information_schema.columns WHERE table_schema = 'public'
+"""
+_INDEXES = "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+_CONSTRAINTS = """
+SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+"""
+_SHAPES = (_COLUMNS, _INDEXES, _CONSTRAINTS)
+
+
+def _postgres_shape(connection: Connection) -> dict[str, set[object]]:
+    found: dict[str, set[object]] = {}
+    for question in _SHAPES:
+        for name, *rest in connection.exec_driver_sql(question).all():
+            found.setdefault(name, set()).add(tuple(rest))
+    return found
+
+
+def _sqlite_shape(connection: Connection) -> dict[str, set[object]]:
     found: dict[str, set[object]] = {}
     for _, name, _, _, without_rowid, _ in connection.exec_driver_sql("PRAGMA table_list").all():
-        if name.startswith("sqlite_") or name == "alembic_version":
+        if name.startswith("sqlite_"):
             continue
         shape: set[object] = {("without rowid", without_rowid)}
         shape |= {
@@ -68,11 +102,9 @@ def test_from_nothing_migrations_make_the_very_tables_of_the_schema(
     connection: Connection,
 ) -> None:
     migrations.upgrade(connection)
-    engine = create_engine("sqlite://")
-    with engine.connect() as wanted:
+    with _empty() as wanted:
         metadata.create_all(wanted)
         expected = _shape(wanted)
-    engine.dispose()
 
     assert _shape(connection) == expected
 
@@ -97,35 +129,68 @@ def test_there_is_one_newest_version_and_the_code_names_it(connection: Connectio
     assert migrations.version(connection) == migrations.HEAD
 
 
-def test_an_up_to_date_database_is_left_alone(connection: Connection, tmp_path: Path) -> None:
+def test_an_up_to_date_database_is_left_alone(connection: Connection) -> None:
     migrations.upgrade(connection)
-    connection.commit()
-    with closing(sqlite3.connect(tmp_path / "migrated.sqlite3")) as other:
-        before = other.execute("PRAGMA schema_version").fetchone()
+    asked: list[str] = []
+    event.listen(connection, "before_cursor_execute", lambda *args: asked.append(args[2]))
 
-        migrations.upgrade(connection)
-        connection.commit()
+    migrations.upgrade(connection)
 
-        assert other.execute("PRAGMA schema_version").fetchone() == before
+    assert asked
+    assert all(statement.lstrip().startswith(("SELECT", "PRAGMA")) for statement in asked)
+
+
+def _insert(connection: Connection, name: str, *rows: Mapping[str, object]) -> None:
+    """Insert into a table as an earlier version had it."""
+    table = Table(name, MetaData(), autoload_with=connection, resolve_fks=False)
+    connection.execute(table.insert(), [dict(row) for row in rows])
+
+
+_ORGANISATION: dict[str, object] = {
+    "id": "o",
+    "handle": "o",
+    "name": "O",
+    "password_length_min": 15,
+    "password_classes": 0,
+    "password_reuse_history": 0,
+    "session_lifetime_ms": 1,
+    "session_idle_ms": 1,
+    "sessions_max": 1,
+    "directory": False,
+    "second_factor": False,
+    "created_at": 0,
+}
+_SPHERE: dict[str, object] = {
+    "organisation": "o",
+    "name": "Design",
+    "audience": "closed",
+    "history": "hidden",
+    "listed": False,
+    "revision": 3,
+    "head": 9,
+    "created_at": 0,
+}
 
 
 def test_a_closed_sphere_that_was_listed_when_that_showed_nothing_is_hidden(
     connection: Connection,
 ) -> None:
     command.upgrade(migrations.configuration(connection), "0001")
-    connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-    spheres = [("closed", 1), ("closed", 0), ("open", 1), ("public", 1)]
-    for number, (audience, listed) in enumerate(spheres):
-        connection.exec_driver_sql(
-            "INSERT INTO sphere (id, organisation, name, audience, history, listed, revision, head,"
-            " created_at) VALUES (?, 'o', 'Design', ?, 'hidden', ?, 3, 1, 1)",
-            (f"s{number}", audience, listed),
-        )
+    spheres = [("closed", True), ("closed", False), ("open", True), ("public", True)]
+    _insert(connection, "organisation", _ORGANISATION)
+    _insert(
+        connection,
+        "sphere",
+        *(
+            _SPHERE | {"id": f"s{number}", "audience": audience, "listed": listed}
+            for number, (audience, listed) in enumerate(spheres)
+        ),
+    )
 
     migrations.upgrade(connection)
 
     found = connection.exec_driver_sql("SELECT listed, revision FROM sphere ORDER BY id").all()
-    assert [tuple(row) for row in found] == [(0, 4), (0, 3), (1, 3), (1, 3)]
+    assert [tuple(row) for row in found] == [(False, 4), (False, 3), (True, 3), (True, 3)]
 
 
 def test_what_was_bequeathed_under_a_name_keeps_the_name_and_nothing_else_gets_one(
@@ -133,24 +198,17 @@ def test_what_was_bequeathed_under_a_name_keeps_the_name_and_nothing_else_gets_o
 ) -> None:
     command.upgrade(migrations.configuration(connection), "0001")
     forms = {"left": "named", "unnamed": "anonymous", "inside": "named"}
-    for statement in (
-        (
-            "INSERT INTO organisation (id, handle, name, password_length_min, password_classes,"
-            " password_reuse_history, session_lifetime_ms, session_idle_ms, sessions_max,"
-            " directory, second_factor, created_at)"
-            " VALUES ('o', 'o', 'O', 15, 0, 0, 1, 1, 1, 0, 0, 0)"
-        ),
-        (
-            "INSERT INTO member (id, organisation, name, name_folded, renamed_at, role, disabled,"
-            " created_at) VALUES ('m', 'o', 'Bob', 'bob', 0, 'member', 0, 0)"
-        ),
-    ):
-        connection.exec_driver_sql(statement)
-    for sphere, form in forms.items():
-        values = (sphere, "o", "S", "closed", "hidden", 0, 1, 9, 0)
-        connection.exec_driver_sql("INSERT INTO sphere VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-        connection.exec_driver_sql("INSERT INTO bequest VALUES (?, 'm', ?)", (sphere, form))
-    connection.exec_driver_sql("INSERT INTO stay VALUES ('inside', 'm', 'member', 0, 1)")
+    bob = {"id": "m", "organisation": "o", "name": "Bob", "name_folded": "bob", "renamed_at": 0}
+    stay = {"sphere": "inside", "member": "m", "role": "member", "entered": False, "horizon": 1}
+    _insert(connection, "organisation", _ORGANISATION)
+    _insert(connection, "member", bob | {"role": "member", "disabled": False, "created_at": 0})
+    _insert(connection, "sphere", *(_SPHERE | {"id": sphere} for sphere in forms))
+    _insert(
+        connection,
+        "bequest",
+        *({"sphere": sphere, "member": "m", "form": form} for sphere, form in forms.items()),
+    )
+    _insert(connection, "stay", stay)
 
     migrations.upgrade(connection)
 

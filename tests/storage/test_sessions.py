@@ -12,6 +12,7 @@ from server.domain.policy import DAY, PasswordPolicy, SessionPolicy
 from storage import accounts, members, sessions
 from storage.schema import account as account_table
 from storage.schema import session as session_table
+from tests import engines
 from tests.storage.tenants import BIRTH, Tenants, transaction
 
 SECOND = 1_000
@@ -188,7 +189,8 @@ def test_burying_concerns_one_organisation(tenants: Tenants) -> None:
 
 
 def test_sessions_go_with_their_account(tenants: Tenants) -> None:
-    tenants.tx.exec_driver_sql("PRAGMA foreign_keys=ON")
+    if engines.is_sqlite():
+        tenants.tx.exec_driver_sql("PRAGMA foreign_keys=ON")
     account = tenants.account()
     made = tenants.session(tenants.member(tenants.organisation(), account))
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import func, select
 
 from server.domain.facts import Seat, Sphere
 from server.domain.visibility import may_member_see
@@ -15,6 +16,7 @@ from server.protocol.events import MessagePosted
 from server.protocol.scalars import Audience, History
 from storage import spheres, timeline
 from storage.database import Transaction
+from storage.schema import event
 from storage.timeline import About
 from tests.storage.shelf import Shelf, shelf
 
@@ -22,7 +24,7 @@ AUTHORS = ["a" * 26, "b" * 26]
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+def store(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Iterator[Shelf]:
     """Return one database for all examples: each is undone."""
     with shelf(tmp_path_factory.mktemp("timeline")) as opened:
         yield opened
@@ -67,10 +69,8 @@ def _tell(tx: Transaction, story: list[tuple[int, Any, str | None]]) -> tuple[Sp
             return MessagePosted(sphere=sphere.id, seq=seq, at=5, author=AUTHORS[0], body=body)
 
         entry = timeline.append(tx, to, build, author=author)
-        stored = tx.exec_driver_sql(
-            "SELECT stamp, length(content) FROM event WHERE sphere = ? AND seq = ?",
-            (sphere.id, entry.event.seq),
-        ).one()
+        at = event.c.sphere == sphere.id, event.c.seq == entry.event.seq
+        stored = tx.execute(select(event.c.stamp, func.length(event.c.content)).where(*at)).one()
         model.append(Told(entry.event.seq, body, stored[0], stored[1]))
     return sphere, model
 

@@ -1,4 +1,8 @@
-"""The first tables."""
+"""The first tables.
+
+The lengths of addresses and folded names were shorter: SQLite, which was alone then, takes no
+notice of them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ def upgrade() -> None:
     op.create_table(
         "account",
         sa.Column("id", sa.String(length=26), nullable=False),
-        sa.Column("address", sa.String(length=254), nullable=False),
+        sa.Column("address", sa.String(length=762), nullable=False),
         sa.Column("password_hash", sa.String(length=255), nullable=False),
         sa.Column("password_set_at", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -70,7 +74,7 @@ def upgrade() -> None:
         sa.Column("account", sa.String(length=26), nullable=True),
         sa.Column("organisation", sa.String(length=26), nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
-        sa.Column("name_folded", sa.String(length=240), nullable=False),
+        sa.Column("name_folded", sa.String(length=1440), nullable=False),
         sa.Column("renamed_at", sa.BigInteger(), nullable=False),
         sa.Column("role", sa.String(length=8), nullable=False),
         sa.Column("disabled", sa.Boolean(), nullable=False),
@@ -141,7 +145,7 @@ def upgrade() -> None:
         "admission",
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("organisation", sa.String(length=26), nullable=False),
-        sa.Column("address", sa.String(length=254), nullable=False),
+        sa.Column("address", sa.String(length=762), nullable=False),
         sa.Column("role", sa.String(length=8), nullable=False),
         sa.Column("sphere", sa.String(length=26), nullable=True),
         sa.Column("invited_by", sa.String(length=26), nullable=True),

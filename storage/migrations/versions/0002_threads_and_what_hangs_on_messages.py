@@ -25,7 +25,7 @@ def upgrade() -> None:
     _new_tables()
     # From now on a closed sphere that is listed shows itself. Nobody decided that of these.
     op.execute(
-        "UPDATE sphere SET listed = 0, revision = revision + 1 WHERE listed AND audience = 'closed'"
+        "UPDATE sphere SET listed = false, revision = revision + 1 WHERE listed AND audience = 'closed'"
     )
 
 
@@ -72,12 +72,14 @@ def _events() -> None:
         "event",
         ["sphere", "concerns"],
         sqlite_where=sa.text("concerns IS NOT NULL"),
+        postgresql_where=sa.text("concerns IS NOT NULL"),
     )
     op.create_index(
         "ix_event_sphere_seq",
         "event",
         ["sphere", "seq"],
         sqlite_where=sa.text("kind = 1 AND (stamp & 2) != 0"),
+        postgresql_where=sa.text("kind = 1 AND (stamp & 2) != 0"),
     )
     # A message is what has a receipt, and all that bots brought in.
     op.execute(
