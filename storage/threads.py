@@ -197,17 +197,20 @@ def _started(content: bytes) -> ThreadStarted:
 
 
 def former(tx: Transaction, of: Sphere) -> list[FormerMember]:
-    """Return who left the sphere and has messages under their name in a thread of it."""
+    """Return who left the sphere and has messages under their name in a thread of it.
+
+    The name is the one that they had when they left.
+    """
     here = exists().where(
         event.c.sphere == of.id, event.c.author == bequest.c.member, event.c.alias.is_(None)
     )
     rows = tx.execute(
-        select(bequest.c.member, func.coalesce(bequest.c.name, member.c.name).label("name"))
-        .join(member, member.c.id == bequest.c.member)
+        select(bequest.c.member, bequest.c.name)
         .outerjoin(stay, and_(stay.c.sphere == of.home, stay.c.member == bequest.c.member))
         .where(
             bequest.c.sphere == of.home,
             bequest.c.form == Bequest.NAMED,
+            bequest.c.name.is_not(None),
             stay.c.member.is_(None),
             here,
         )
