@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import socket
-import struct
 import sys
 from array import array
 from collections import Counter
@@ -39,7 +38,7 @@ from server.gateway.inflow import (
     simple_frames,
 )
 from server.gateway.link import LinkLimits, Parcel, Receiver
-from server.gateway.upgrade import SlimHttpProtocol
+from server.gateway.upgrade import RESET, SlimHttpProtocol
 from server.gateway.wheel import Member, Wheel, wheel_for
 from server.protocol.close import Close
 from server.protocol.framing import BINARY, TEXT, frame
@@ -52,7 +51,6 @@ INTERNAL_ERROR: Final = 1011
 FRAMES_PER_TURN: Final = 256  #: of one connection: a millisecond or so, then others have theirs
 FRAGMENT_COST: Final = 8  #: in frames: what is not simple goes through the parser
 REASON_BYTES_MAX: Final = 123  #: RFC 6455, section 5.5: 125 less the code
-RESET: Final = struct.pack("ii", 1, 0)  #: SO_LINGER: closing drops what the kernel has not sent
 KEEPALIVE: Final = frame(PING, b"")
 UNAVAILABLE: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"

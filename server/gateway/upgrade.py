@@ -8,17 +8,23 @@ after the upgrade nothing refers to this object, and it refers to nothing that r
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import sys
 from collections import Counter
-from typing import Any, ClassVar, cast
+from contextlib import suppress
+from typing import Any, ClassVar, Final, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server.channels.line import LINE
 from server.gateway.handshake import HeadTaker
 from server.gateway.link import LinkLimits
 from server.gateway.wheel import Member, Wheel, wheel_for
 
+#: SO_LINGER: closing drops what the kernel has not sent.
+RESET: Final = struct.pack("ii", 1, 0)
 _HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -84,6 +90,7 @@ class SlimHttpProtocol(HttpToolsProtocol):
         if self.seat is None:
             self.wheel.appoint(self, self.limits.handshake_timeout_s)
         super().on_message_begin()
+        self.scope["extensions"] = {LINE: {"line": self}}
 
     def on_headers_complete(self) -> None:
         """Note that the head is whole."""
@@ -94,6 +101,25 @@ class SlimHttpProtocol(HttpToolsProtocol):
         """Note that the request is whole: from here on it is the application's time."""
         self.wheel.forget(self)
         super().on_message_complete()
+
+    # What an endpoint whose request or answer is long may ask of its connection: see ``LINE``.
+
+    @property
+    def lost(self) -> bool:
+        """Say whether nobody is there any more."""
+        return self.transport.is_closing()
+
+    def outlast(self) -> None:
+        """Let the request take longer than others: whoever asks sees to its pace."""
+        self.wheel.forget(self)
+
+    def abort(self) -> None:
+        """Cut the connection: what neither this process nor the kernel has sent yet is dropped."""
+        endpoint = self.transport.get_extra_info("socket")
+        if endpoint is not None:
+            with suppress(OSError):  # it is broken already
+                endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.transport.abort()
 
     def due(self) -> None:
         """Hang up on a client that does not finish its request, unless it was made to wait."""
