@@ -22,15 +22,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from server import errors, logs
 from server.gateway.connect import Connect, ConnectReader
 from server.gateway.slim import slim_protocols
+from server.http.attachments import AttachmentEndpoints, Depot
 from server.http.bring import Bring
 from server.http.hooks.endpoint import Hook
 from server.http.intake import Intake
 from server.http.own import Holdings, Own
 from server.http.refusals import HANDLERS, Guard
 from server.http.routes import routes
+from server.http.transfer import Transfers
 from server.metrics import Measured, MeasuredPasswords
 from server.parts import Parts
-from storage import migrations
+from storage import attachments, migrations
 from storage.charge import Charge
 from storage.database import Misconfigured
 
@@ -126,6 +128,7 @@ def _routes(parts: Parts, people: Connect, bots: Connect, readers: ConnectReader
             origins=settings.origins,
             body_bytes_max=settings.http_body_bytes_max,
         ),
+        *_file_routes(parts),
         Route("/v1/close", own.close, methods=["POST"]),
         Route("/v1/export", own.export, methods=["GET"]),
         Route("/v1/bring", bring.answer, methods=["POST"]),
@@ -134,6 +137,30 @@ def _routes(parts: Parts, people: Connect, bots: Connect, readers: ConnectReader
         Route("/v1/connect", people.upgrade_required, methods=["GET"]),
         Route("/v1/bring", bots.upgrade_required, methods=["GET"]),
         Route("/v1/read", readers.upgrade_required, methods=["GET"]),
+    ]
+
+
+def _file_routes(parts: Parts) -> list[Route]:
+    settings, services = parts.settings, parts.services
+    transfers = Transfers(
+        services.live,
+        parts.clock,
+        most=settings.transfers_max,
+        per_member=settings.transfers_per_member_max,
+    )
+    depot = Depot(
+        parts.accounts,
+        parts.database,
+        parts.writer,
+        services.hub,
+        transfers,
+        settings.transfer_stall_s,
+    )
+    files = AttachmentEndpoints(depot, origins=settings.origins)
+    path = "/v1/attachments/{attachment}"
+    return [
+        Route(path, files.take, methods=["PUT"]),
+        Route(path, files.give, methods=["GET", "POST"]),
     ]
 
 
@@ -186,8 +213,18 @@ async def _note(parts: Parts) -> None:
         try:
             await parts.accounts.note_seen()
             await parts.accounts.sweep()
+            await _sweep_files(parts)
         except errors.StorageUnavailable:
             _log.warning("notes_postponed")
+
+
+async def _sweep_files(parts: Parts) -> None:
+    """Erase the files that waited too long for their bytes or their message, a few at a time."""
+    while True:
+        before = parts.clock.now() - int(parts.settings.attachment_pending_s * 1_000)
+        if not await parts.database.write(attachments.sweep, before=before):
+            return
+        await parts.eraser.scrub()
 
 
 async def _scrub(parts: Parts) -> None:

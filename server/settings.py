@@ -227,6 +227,31 @@ class Settings(BaseSettings):
         20, "Reactions of one member to one message: a row of them on a phone's screen."
     )
 
+    attachment_bytes_max: int = _bound(
+        26_214_400, "Bytes of one file: what mail usually takes.", most=2**33
+    )
+    attachment_bytes_per_member_max: int = _bound(
+        134_217_728,
+        "Bytes of all files of one member in one sphere, its private threads included: erasing them"
+        " is one transaction, behind which everybody's posts wait.",
+        most=2**33,
+    )
+    attachments_pending_max: int = _bound(
+        20, "Files of one member that wait for their bytes, or for their message."
+    )
+    attachment_pending_s: float = _bound(
+        3_600, "Seconds that a file waits for its bytes and its message; then it is erased."
+    )
+    transfers_max: int = _bound(
+        32, "Files that come and go at once: each holds half a megabyte meanwhile."
+    )
+    transfers_per_member_max: int = _bound(
+        4, "Those of one member, on all devices: so that nobody's take all the places."
+    )
+    transfer_stall_s: float = _bound(
+        30, "Seconds for 64 KiB of a file to come or go; a slower line is cut.", least=0.1
+    )
+
     argon2_memory_kib: int = _bound(
         65_536,
         "Memory of one password hash: RFC 9106, second recommended option, above OWASP's floor.",

@@ -1,8 +1,8 @@
 """Departures: what somebody wrote in a sphere, erased or anonymised.
 
-Touches events and dooms keys; ``domain.departure`` decided. With a message goes what others hung on
-it. Invariant: after ``erase`` no column of the events concerned holds a word, a receipt, an alias
-or the id of that author.
+Touches events and files, and dooms keys; ``domain.departure`` decided. With a message goes what
+others hung on it, and its files. Invariant: after ``erase`` no column of the events concerned holds
+a word, a receipt, an alias or the id of that author.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from server.domain.facts import Fact, Sphere
 from server.domain.visibility import Stamp
 from server.protocol import codec
 from server.protocol.events import MessagePosted, PrivatePosted
-from storage import messages, sealing, timeline
+from storage import attachments, messages, sealing, timeline
 from storage.database import Transaction
 from storage.identifiers import new_id
 from storage.places import PLACE, blank, written
@@ -36,6 +36,7 @@ def erase(tx: Transaction, of: Sphere, author: str) -> int:
     rows = _written_by(tx, of.id, author)
     _blank_all(tx, of, rows)
     timeline.drop_purges(tx, of.id, author)
+    attachments.erase_of(tx, of.id, author)
     sealing.retire(tx, of.id, author)
     return _messages(rows)
 
@@ -48,6 +49,7 @@ def erase_bequeathed(tx: Transaction, of: Sphere, author: str, *, below: int | N
     rows = [row for row in _written_by(tx, of.id, author) if below is None or row.seq < below]
     _blank_all(tx, of, rows)
     timeline.drop_purges(tx, of.id, author, below=below)
+    attachments.erase_of(tx, of.id, author, below=below)
     sealing.retire(tx, of.id, author, past_only=below is not None)
     traces: dict[str, About] = {}
     for row in rows:

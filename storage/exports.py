@@ -1,7 +1,8 @@
 """Exports: what is one member's own, and nothing of others: for them to take along.
 
-Of messages, those that they wrote and that are there, in the spheres that they are inside or left
-with a bequest, in pages. Invariant: every row that is read names the member who asks.
+Of messages and files, those that they wrote or sent and that are there, in the spheres that they
+are inside or left with a bequest, in pages and pieces. Invariant: every row that is read names the
+member who asks.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from sqlalchemy import select, union
 from server.domain.facts import Fact
 from server.protocol import codec
 from server.protocol.events import MessagePosted, PrivatePosted, ReactionAdded
-from storage import timeline
+from storage import attachments, timeline
+from storage.attachments import File
 from storage.database import Transaction
 from storage.schema import (
     account,
@@ -73,6 +75,7 @@ class Message(Own, frozen=True):
     at: int
     body: str
     edited_at: int | None
+    attachments: tuple[str, ...]
 
 
 class Reaction(Own, frozen=True):
@@ -96,9 +99,32 @@ class PrivateMessage(Own, frozen=True):
     scheme: str
     sealed: bytes
     edited_at: int | None
+    attachments: tuple[str, ...]
 
 
 Said = Message | PrivateMessage | Reaction
+
+
+class Attachment(Own, frozen=True):
+    """A file that one sent; its ``pieces`` follow. Without ``seq`` it hangs on no message yet."""
+
+    attachment: str
+    sphere: str
+    thread: str | None
+    seq: int | None
+    name: str | None
+    media_type: str | None
+    size: int
+    digest: str
+    pieces: int
+
+
+class Piece(Own, frozen=True):
+    """Some bytes of a file, in their turn; in base64."""
+
+    attachment: str
+    number: int
+    data: bytes
 
 
 class Bot(Own, frozen=True):
@@ -214,6 +240,33 @@ def said(
     return [one for one in found if one is not None], more
 
 
+def files(tx: Transaction, timeline_id: str, member_id: str) -> list[File]:
+    """Return the files that they sent to a timeline, and that are there."""
+    return attachments.of_author(tx, timeline_id, member_id)
+
+
+def described(file: File) -> Attachment:
+    """Return what a file is."""
+    view = file.view
+    return Attachment(
+        attachment=file.attachment,
+        sphere=file.home,
+        thread=file.thread,
+        seq=file.seq,
+        name=view.name,
+        media_type=view.media_type,
+        size=view.size,
+        digest=view.digest,
+        pieces=file.pieces,
+    )
+
+
+def piece(tx: Transaction, file: File, number: int) -> Piece | None:
+    """Return some bytes of a file; None when it was erased since."""
+    data = attachments.piece(tx, file, number)
+    return None if data is None else Piece(attachment=file.attachment, number=number, data=data)
+
+
 def _said(tx: Transaction, timeline_id: str, row: Any) -> Said | None:
     """Return a message or a reaction; None of one taken back, or whose key is destroyed."""
     words = timeline.read(tx, timeline_id, row.seq, row.content)
@@ -236,6 +289,7 @@ def _said(tx: Transaction, timeline_id: str, row: Any) -> Said | None:
             scheme=made.scheme,
             sealed=made.sealed,
             edited_at=made.edited_at,
+            attachments=tuple(one.attachment for one in made.attachments),
         )
     if isinstance(made, MessagePosted):
         return Message(
@@ -244,5 +298,6 @@ def _said(tx: Transaction, timeline_id: str, row: Any) -> Said | None:
             at=made.at,
             body=made.body,
             edited_at=made.edited_at,
+            attachments=tuple(one.attachment for one in made.attachments),
         )
     return None

@@ -1,8 +1,8 @@
 """Messages: one that is there, other words in its place, or none; and what hangs on it.
 
-What hangs on a message are its edits and the reactions to it: events of their own, which go when it
-goes. Replies are messages themselves, and stay. Decides nothing. Invariant: the words that stood at
-a place before are in no row any more.
+What hangs on a message are its edits and the reactions to it, events of their own, and its files:
+they go when it goes. Replies are messages themselves, and stay. Decides nothing. Invariant: the
+words that stood at a place before are in no row any more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy import Row, select, update
 from server.domain.facts import Fact, Message, Sphere
 from server.protocol import codec
 from server.protocol.events import ReactionAdded, TimelineEvent
-from storage import sealing, timeline
+from storage import attachments, sealing, timeline
 from storage.database import Transaction
 from storage.places import blank, written
 from storage.schema import event
@@ -62,6 +62,7 @@ def erase(tx: Transaction, of: Sphere, placed: Placed) -> None:
     """
     seq = placed.message.seq
     blank(tx, of, hanging(tx, of.id, [seq]))
+    attachments.erase_at(tx, of.id, seq)
     gone = codec.store(timeline.erased(of, seq, placed.event.at))
     tx.execute(
         update(event)

@@ -330,6 +330,35 @@ purge = Table(
     sqlite_with_rowid=False,
 )
 
+#: A file for a message of ``author``: at ``seq`` when it hangs on one, else on its way. ``size`` is
+#: what was announced; ``pieces`` how many there are, once all of them are; ``attempt`` names the
+#: sending under way. What it is called and the digest of its bytes are sealed in ``about``.
+attachment = Table(
+    "attachment",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("sphere", ForeignKey("sphere.id", ondelete="CASCADE"), nullable=False),
+    Column("author", ID, nullable=False),
+    Column("seq", BigInteger),
+    Column("size", BigInteger, nullable=False),
+    Column("pieces", Integer),
+    Column("attempt", ID),
+    Column("about", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "sphere", "seq"),
+    Index(None, "author"),
+)
+# Those on their way, the longest first: what is swept.
+Index(None, attachment.c.created_at, sqlite_where=attachment.c.seq.is_(None))
+
+#: A piece of a file, sealed with the author's key for its place in it, and for being the last one.
+chunk = Table(
+    "chunk",
+    metadata,
+    Column("attachment", ForeignKey("attachment.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
 
 def for_postgresql() -> MetaData:
     """Return the tables as PostgreSQL has them too: a partial index holds the same part."""

@@ -64,6 +64,7 @@ REPLIES: Final[Mapping[type[commands.Command], type[replies.Reply]]] = {
     commands.Delete: replies.Done,
     commands.React: replies.Done,
     commands.MarkRead: replies.Done,
+    commands.Attach: replies.Attaching,
 }
 
 #: What answers instead where the command names a private thread.

@@ -3,6 +3,7 @@
     posts         many posts, one transaction
     messages      edit, delete
     reactions     on or off
+    attachments   announce a file, bring it along, who may read it
     reads         how far somebody read
     spheres       found, configure, list
     reading       snapshot and history
@@ -22,6 +23,8 @@
     broker        how what was committed reaches every node
     hub           who on this node hears it
     room          one sphere as one node hears it
+    passages      files on their way to members just now
+    line          what a long request or answer may ask of its connection
     attendance    who of one sphere is there, as its listeners are told
     appearances   who wishes not to be seen
     typists       who types, and how often that is told

@@ -12,18 +12,26 @@ import msgspec
 from server.domain.facts import Sphere, Stay
 from server.protocol.events import BequestWithdrawn, ManagerLeft, MemberLeft
 from server.protocol.scalars import Bequest, Parting
-from storage import departures, timeline
+from storage import attachments, departures, timeline
 from storage.database import Transaction
 from storage.departures import Trace
 from storage.timeline import About, Entry
 
 
 class Cleared(msgspec.Struct, frozen=True, kw_only=True):
-    """How many messages were erased and kept, and what the others are told."""
+    """How many messages and files were erased and kept, and what the others are told."""
 
     erased: int = 0
     kept: int = 0
+    files_erased: int = 0
+    files_kept: int = 0
     entries: tuple[Entry, ...] = ()
+
+    def dissolved(self) -> Cleared:
+        """Return what is cleared where the timeline itself goes: nothing is kept, nobody told."""
+        return Cleared(
+            erased=self.erased + self.kept, files_erased=self.files_erased + self.files_kept
+        )
 
 
 def clear(
@@ -31,6 +39,8 @@ def clear(
 ) -> Cleared:
     """Erase or keep what a leaver wrote, and say that they left."""
     erased = saved = 0
+    attachments.erase_pending(tx, of.id, stay.member)
+    files = attachments.count(tx, of.id, stay.member)
     if fate is Bequest.NONE:
         erased = departures.erase(tx, of, stay.member)
     elif fate is Bequest.ANONYMOUS:
@@ -54,19 +64,24 @@ def clear(
     if fate is not Bequest.NAMED:
         seq = entry.event.seq
         timeline.record_purge(tx, of.id, seq=seq, author=stay.member, before=seq)
-    return Cleared(erased=erased, kept=saved, entries=(entry,))
+    gone = files if fate is Bequest.NONE else 0
+    return Cleared(
+        erased=erased, kept=saved, files_erased=gone, files_kept=files - gone, entries=(entry,)
+    )
 
 
 def settle(tx: Transaction, of: Sphere, author: str, fate: Bequest, now: int) -> Cleared:
     """Give what somebody had left behind on a timeline the fate that they chose since."""
     count = departures.keep(tx, of.id, author)
+    files = attachments.count(tx, of.id, author)
     if fate is Bequest.NONE:
-        return Cleared(erased=count, entries=withdraw(tx, of, author, below=None, now=now))
+        entries = withdraw(tx, of, author, below=None, now=now)
+        return Cleared(erased=count, files_erased=files, entries=entries)
     if fate is Bequest.NAMED or not departures.bears_name(tx, of.id, author):
-        return Cleared(kept=count)
+        return Cleared(kept=count, files_kept=files)
     departures.anonymise(tx, of, author)
     entry = _withdrawn(tx, of, author, before=of.head + 1, about=None, now=now)
-    return Cleared(kept=count, entries=(entry,))
+    return Cleared(kept=count, files_kept=files, entries=(entry,))
 
 
 def withdraw(

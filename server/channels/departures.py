@@ -76,6 +76,7 @@ def _leave_thread(tx: Transaction, request: Request[Leave], thread_id: str) -> O
         messages_erased=cleared.erased,
         messages_kept=cleared.kept,
         connectors_revoked=0,
+        attachments_erased=cleared.files_erased,
     )
     forget: Notice = ThreadForgotten(sphere=command.sphere, thread=thread_id)
     return Outcome(
@@ -113,21 +114,21 @@ def depart(tx: Transaction, sphere: Sphere, stay: Stay, how: Parting, now: int) 
         stays.forget_bequest(tx, sphere.id, stay.member)
     else:
         stays.sign_bequest(tx, sphere.id, stay.member, named=fate is Bequest.NAMED)
-    erased, saved, entries = cleared.erased, cleared.kept, cleared.entries
-    if heir is not None:
-        entries += (_succeed(tx, sphere, heir, now),)
+    successions = () if heir is None else (_succeed(tx, sphere, heir, now),)
+    entries = cleared.entries + successions
     if last:
         revoked += _dissolve(tx, sphere)
-        entries, erased, saved = (), erased + saved, 0
+        cleared, entries = cleared.dissolved(), ()
     forget: Notice = SphereForgotten(sphere=sphere.id)
     return Departure(
         certificate=Certificate(
             sphere=sphere.id,
             member=stay.member,
             at=now,
-            messages_erased=erased,
-            messages_kept=saved,
+            messages_erased=cleared.erased,
+            messages_kept=cleared.kept,
             connectors_revoked=len(revoked),
+            attachments_erased=cleared.files_erased,
         ),
         publication=Publication(
             departures=(*private.departures, (sphere.id, stay.member)),

@@ -28,6 +28,7 @@ from server.channels.appearances import Appearances
 from server.channels.beats import Beats, Later
 from server.channels.hall import Halls
 from server.channels.outcome import Hidden, Publication
+from server.channels.passages import Passages
 from server.channels.room import Reading, Room, Subscriber, Surroundings
 from server.channels.typists import Typists
 from server.domain.facts import Member, Seat
@@ -67,6 +68,8 @@ ERASURES = frozenset(
         ReactionRemoved,
     }
 )
+#: Those after which files are erased too.
+TAKING_FILES = frozenset({MemberLeft, ManagerLeft, BequestWithdrawn, MessageDeleted})
 
 
 class Listener(Subscriber, Protocol):
@@ -131,6 +134,7 @@ class Hub:
             veil or Veil(secrets.token_bytes(32)),
             readers_per_sphere_max=readers_per_sphere_max,
         )
+        self.passages = Passages()
         self._rooms: dict[str, Room] = {}
         self._readings: dict[str, set[Reading]] = {}
         self._listeners: dict[str, list[Listener]] = {}
@@ -182,15 +186,20 @@ class Hub:
             if not self._readings[sphere]:
                 del self._readings[sphere]
 
+    def check_known(self, sphere: str, member: str) -> None:
+        """Raise NotFound for whom the roster of a sphere, or a thread, does not know."""
+        room = self._rooms.get(sphere)
+        if room is not None and not room.knows(member):
+            raise errors.NotFound
+
     def check_reading(self, reading: Reading) -> None:
         """Raise NotFound when the reader has left since, or the roster does not know them.
 
         Raises Busy when more happened since the read began than could be kept.
         """
-        room = self._rooms.get(reading.sphere)
-        member = reading.subscriber.member.id
-        if reading.void or (room is not None and not room.knows(member)):
+        if reading.void:
             raise errors.NotFound
+        self.check_known(reading.sphere, reading.subscriber.member.id)
         if reading.overrun:
             raise errors.Busy(retry_after_ms=1_000)
 
@@ -332,6 +341,7 @@ class Hub:
         for reading in self._readings.get(sphere, ()):
             if reading.subscriber.member.id == member:
                 reading.void = True
+        self.passages.cut(sphere, member)
         self._outdate(EVERY_SPHERE, member)
         room = self._rooms.get(sphere)
         if room is not None:
@@ -354,6 +364,8 @@ class Hub:
             self.halls.hear(entry)
         if type(entry.event) in ERASURES:
             self._outdate(entry.event.timeline)  # it may hold what is erased by now
+            if type(entry.event) in TAKING_FILES:
+                self.passages.outdate(entry.event.timeline)
         room = self._rooms.get(entry.event.timeline)
         if room is None:
             return

@@ -33,6 +33,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     threads_per_member_max: int = 1_000
     invitations_per_organisation_max: int = 10_000
     reactions_per_message_max: int = 20
+    attachment_bytes_max: int = 26_214_400
+    attachment_bytes_per_member_max: int = 134_217_728
+    attachments_pending_max: int = 20
+    attachment_pending_s: float = 3_600.0
 
 
 class Request(msgspec.Struct, Generic[C], frozen=True, kw_only=True, gc=False):

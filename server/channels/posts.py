@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from server import errors
+from server.channels.attachments import check_attachments, check_unnamed
 from server.channels.outcome import Outcome, Publication
 from server.domain.facts import Message, Sphere, Stay
 from server.domain.messages import check_mentions, check_message
@@ -28,7 +29,9 @@ from server.protocol.events import (
     TimelineEvent,
 )
 from server.protocol.replies import Posted
-from storage import posts
+from server.protocol.views import AttachmentView
+from storage import attachments, posts
+from storage.attachments import File
 from storage.connectors import Connector
 from storage.database import Transaction
 from storage.timeline import About, Entry
@@ -45,6 +48,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: str
     reply_to: int | None = None
     mentions: tuple[str, ...] = ()
+    attachments: tuple[str, ...] = ()
 
     @property
     def place(self) -> posts.Place:
@@ -59,7 +63,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def size(self) -> int:
         """Return about how many bytes it takes."""
-        return len(self.body) + 200
+        return len(self.body) + 200 + 400 * len(self.attachments)
 
     def event(self, seq: int, at: int) -> MessagePosted:
         """Return it as it stands on the timeline."""
@@ -93,6 +97,7 @@ class PrivateDraft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sealed: bytes
     reply_to: int | None = None
     mentions: tuple[str, ...] = ()
+    attachments: tuple[str, ...] = ()
 
     @property
     def place(self) -> posts.Place:
@@ -107,7 +112,7 @@ class PrivateDraft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def size(self) -> int:
         """Return about how many bytes it takes."""
-        return len(self.sealed) + 200
+        return len(self.sealed) + 200 + 400 * len(self.attachments)
 
     def event(self, seq: int, at: int) -> PrivatePosted:
         """Return it as it stands on the timeline."""
@@ -151,7 +156,9 @@ AnyDraft = MemberDraft | BotDraft
 
 
 def _refers_alike(stored: MessagePosted | PrivatePosted, draft: MemberDraft) -> bool:
-    return (stored.reply_to, stored.mentions) == (draft.reply_to, draft.mentions)
+    files = tuple(one.attachment for one in stored.attachments)
+    said = (draft.reply_to, draft.mentions, draft.attachments)
+    return (stored.reply_to, stored.mentions, files) == said
 
 
 def check_words(command: Post | Edit) -> None:
@@ -177,6 +184,7 @@ def draft_of(command: Post, author: str) -> MemberDraft:
             body=command.body,
             reply_to=command.reply_to,
             mentions=command.mentions,
+            attachments=command.attachments,
         )
     assert command.sealed is not None
     return PrivateDraft(
@@ -190,6 +198,7 @@ def draft_of(command: Post, author: str) -> MemberDraft:
         sealed=command.sealed,
         reply_to=command.reply_to,
         mentions=command.mentions,
+        attachments=command.attachments,
     )
 
 
@@ -218,16 +227,19 @@ class _Batch:
         self._receipts = posts.receipts(tx, self._named(drafts), self._facts.keys)
         self._targets: Mapping[tuple[str, int], Message] = {}
         self._present: Collection[tuple[str, str]] = ()
+        self._files: dict[str, File] = {}
         referring = [
             one
             for one in drafts
-            if isinstance(one, MemberDraft) and (one.mentions or one.reply_to is not None)
+            if isinstance(one, MemberDraft)
+            and (one.mentions or one.attachments or one.reply_to is not None)
         ]
         self._refers = bool(referring)  #: nothing is asked of a batch of plain messages
         if referring:
             self._look_up(tx, referring)
         self.rows: list[posts.Row] = []
         self.heads: dict[str, int] = {}
+        self.hung: dict[str, int] = {}  #: files, and the seq of the message of each
 
     def _look_up(self, tx: Transaction, drafts: list[MemberDraft]) -> None:
         """Find what drafts refer to: one statement a kind, whatever their number."""
@@ -237,10 +249,13 @@ class _Batch:
         self._present = posts.present(
             tx, {(one.timeline, member) for one in drafts for member in one.mentions}
         )
+        if brought := {file for one in drafts for file in one.attachments}:
+            self._files = attachments.ready(tx, brought)
 
     def insert(self, tx: Transaction) -> None:
         """Insert what was accepted."""
         posts.insert(tx, self.rows, self.heads, self._facts.keys)
+        attachments.hang(tx, self.hung)
 
     def add(self, draft: AnyDraft) -> Outcome | errors.Refusal:
         try:
@@ -261,6 +276,8 @@ class _Batch:
         about = self._refer(draft, stay, standing.sphere) if self._refers else None
         seq = self._next(standing.sphere)
         event = draft.event(seq, self._now)
+        if draft.attachments:
+            event = msgspec.structs.replace(event, attachments=self._bring(draft, seq))
         entry = self._take(standing.sphere, event, draft.author, draft.client_id, about)
         return Outcome(
             reply=Posted(id=draft.id, seq=seq, at=self._now),
@@ -275,6 +292,18 @@ class _Batch:
             return None
         answered = check_message(stay, self._targets.get((to.id, draft.reply_to)))
         return About(seq=answered.seq, stamp=answered.stamp)
+
+    def _bring(self, draft: MemberDraft, seq: int) -> tuple[AttachmentView, ...]:
+        """Take the files that a message brings along. Raises NotFound, InvalidField."""
+        scheme = draft.scheme if isinstance(draft, PrivateDraft) else PLAIN
+        files = check_attachments(
+            draft.attachments, self._files, timeline=draft.timeline, author=draft.author
+        )
+        check_unnamed(files, scheme)
+        for file in files:
+            del self._files[file.attachment]  # for no other message of this batch
+            self.hung[file.attachment] = seq
+        return tuple(file.view for file in files)
 
     def _brought(self, draft: BotDraft) -> Outcome:
         connector, sphere = self._living(draft.connector)

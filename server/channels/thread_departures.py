@@ -34,7 +34,7 @@ def depart_thread(
     if len(everyone) > 1:
         return cleared
     spheres.dissolve(tx, thread.id)
-    return Cleared(erased=cleared.erased + cleared.kept)
+    return cleared.dissolved()
 
 
 def depart_threads(
@@ -65,5 +65,7 @@ def together(parts: list[Cleared]) -> Cleared:
     return Cleared(
         erased=sum(part.erased for part in parts),
         kept=sum(part.kept for part in parts),
+        files_erased=sum(part.files_erased for part in parts),
+        files_kept=sum(part.files_kept for part in parts),
         entries=tuple(entry for part in parts for entry in part.entries),
     )

@@ -10,7 +10,7 @@ import unicodedata
 from itertools import pairwise
 
 from server import errors
-from server.protocol.scalars import NAME_CHARS_MAX, REACTION_CHARS_MAX
+from server.protocol.scalars import FILE_NAME_CHARS_MAX, NAME_CHARS_MAX, REACTION_CHARS_MAX
 
 #: The longest address: what mail allows (RFC 5321).
 ADDRESS_CHARS_MAX = 254
@@ -21,6 +21,9 @@ _REFUSED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BLANK = frozenset(
     "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u034f\u180b\u180c\u180d\u180f\ufe0e\ufe0f"
 )
+
+#: What stands for something else than itself in a path, on one system or another.
+_NO_FILE = frozenset('/\\:*?"<>|')
 
 #: What joins emojis into one, and what asks for the emoji's look of a character.
 _JOINER, _LOOK = "\u200d", "\ufe0f"
@@ -35,6 +38,10 @@ def check_name(name: str) -> str:
     Raises InvalidField when it holds a character that does not show, nothing that does, or more
     than NAME_CHARS_MAX once composed (NFC makes a few characters longer).
     """
+    return _clean(name, NAME_CHARS_MAX)
+
+
+def _clean(name: str, most: int) -> str:
     for character in name:
         if not _shows(character):
             raise errors.InvalidField(
@@ -43,8 +50,8 @@ def check_name(name: str) -> str:
     clean = " ".join(unicodedata.normalize("NFC", name).split())
     if not any(unicodedata.category(character)[0] not in "MZ" for character in clean):
         raise errors.InvalidField("A name must hold something that shows.")
-    if len(clean) > NAME_CHARS_MAX:
-        raise errors.InvalidField(f"A name has at most {NAME_CHARS_MAX} characters.")
+    if len(clean) > most:
+        raise errors.InvalidField(f"A name has at most {most} characters.")
     return clean
 
 
@@ -61,6 +68,21 @@ def check_reaction(reaction: str) -> str:
     clean = " ".join(unicodedata.normalize("NFC", reaction).split())
     if len(clean) > REACTION_CHARS_MAX:
         raise errors.InvalidField(f"A reaction has at most {REACTION_CHARS_MAX} characters.")
+    return clean
+
+
+def check_file_name(name: str) -> str:
+    """Return a file's ``name`` in NFC without outer or doubled spaces.
+
+    Raises InvalidField as ``check_name`` does, and for a name that is a path, or that a system
+    gives a meaning of its own: one that begins or ends with a dot, or holds a mark of a path or
+    a wildcard.
+    """
+    clean = _clean(name, FILE_NAME_CHARS_MAX)
+    if clean.startswith(".") or clean.endswith(".") or not _NO_FILE.isdisjoint(clean):
+        raise errors.InvalidField(
+            "A file's name holds no mark of a path, and no dot at either end."
+        )
     return clean
 
 

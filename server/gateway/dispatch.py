@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from server.channels import (
     arrivals,
+    attachments,
     connectors,
     departures,
     governance,
@@ -64,6 +65,7 @@ WRITES: Final[Mapping[type[commands.Command], Callable[[Transaction, Request[Any
     commands.Delete: messages.delete,
     commands.React: reactions.react,
     commands.MarkRead: reads.mark,
+    commands.Attach: attachments.attach,
 }
 
 #: Questions to a sphere by who is inside: one snapshot, and the hub is asked before it is told.

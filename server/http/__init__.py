@@ -6,6 +6,8 @@
     accounts    sign in, sign out, change a password
     admission   accept an invitation
     second_factor   set up a second factor, do without it again
+    attachments   the bytes of files, in and out
+    transfer    one file that comes or goes, as its session and its timeline see it
     own         close one's account, take one's own data along
     health      alive, ready
     bring       what bots bring in

@@ -30,6 +30,7 @@ from server.protocol.replies import Done
 from server.protocol.scalars import Address
 from server.protocol.views import Certificate
 from storage import exports, profiles, sessions
+from storage.attachments import File
 from storage.database import Database, Transaction
 
 P = ParamSpec("P")
@@ -131,6 +132,18 @@ class Own:
                 for one in page:
                     kind = "reaction" if isinstance(one, exports.Reaction) else "message"
                     yield _line(kind, one)
+            for file in await self._read(exports.files, place, member_id):
+                async for line in self._file(file):
+                    yield line
+
+    async def _file(self, file: File) -> AsyncIterator[bytes]:
+        """Return a file in lines; its pieces end where it is erased meanwhile."""
+        yield _line("attachment", exports.described(file))
+        for number in range(file.pieces):
+            piece = await self._read(exports.piece, file, number)
+            if piece is None:
+                return
+            yield _line("piece", piece)
 
     async def _read(
         self, ask: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs

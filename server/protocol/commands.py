@@ -12,18 +12,23 @@ import msgspec
 from msgspec import Meta
 
 from server.protocol.scalars import (
+    ATTACHMENTS_MAX,
     MENTIONS_MAX,
     PAGE_EVENTS_MAX,
     PAGE_MEMBERS_MAX,
     Address,
     AdmissionId,
+    AttachmentId,
     Audience,
     Bequest,
     Body,
     ClientId,
     ConnectorId,
     FieldText,
+    FileName,
+    FileSize,
     History,
+    MediaType,
     MemberId,
     MemberRole,
     Name,
@@ -100,7 +105,8 @@ class Post(Command, frozen=True, tag="post"):
     ``revision`` is that of the destination which the sender was shown. ``client_id`` makes the
     post idempotent: sent again, it answers with the first one's seq. To the whole sphere send
     ``body``; to a thread ``sealed``, and its ``scheme``. ``reply_to`` refers to a message that I
-    may see; ``mentions`` names members who are inside.
+    may see; ``mentions`` names members who are inside; ``attachments`` names files that I sent for
+    this very timeline, and that are with no message yet.
     """
 
     sphere: SphereId
@@ -112,6 +118,7 @@ class Post(Command, frozen=True, tag="post"):
     scheme: Scheme = PLAIN
     reply_to: Seq | None = None
     mentions: Annotated[tuple[MemberId, ...], Meta(max_length=MENTIONS_MAX)] = ()
+    attachments: Annotated[tuple[AttachmentId, ...], Meta(max_length=ATTACHMENTS_MAX)] = ()
 
 
 class GetHistory(Command, frozen=True, tag="history"):
@@ -538,6 +545,20 @@ class MarkRead(Command, frozen=True, tag="mark_read"):
     thread: ThreadId | None = None
 
 
+class Attach(Command, frozen=True, tag="attach"):
+    """Announce a file of exactly ``size`` bytes for a message of mine, here; then send its bytes.
+
+    It waits for its bytes and its message, and is erased when they do not come in time. In a thread
+    whose messages are sealed end to end leave out ``name`` and ``media_type``.
+    """
+
+    sphere: SphereId
+    size: FileSize
+    thread: ThreadId | None = None
+    name: FileName | None = None
+    media_type: MediaType | None = None
+
+
 AnyCommand = (
     Hello
     | ListSpheres
@@ -591,4 +612,5 @@ AnyCommand = (
     | Delete
     | React
     | MarkRead
+    | Attach
 )

@@ -32,6 +32,7 @@ from server.protocol.scalars import (
     ThreadId,
 )
 from server.protocol.views import (
+    AttachmentView,
     ConnectorView,
     InvitationView,
     MemberView,
@@ -73,6 +74,7 @@ class MessagePosted(TimelineEvent, frozen=True, tag="message_posted"):
     reply_to: Seq | None = None  #: the message that it answers; it may be gone
     mentions: tuple[MemberId, ...] = ()  #: whose attention it asks for
     edited_at: Milliseconds | None = None
+    attachments: tuple[AttachmentView, ...] = ()  #: files; an edit leaves them as they are
 
 
 class ConnectorPosted(TimelineEvent, frozen=True, tag="connector_posted"):
@@ -190,6 +192,7 @@ class PrivatePosted(TimelineEvent, frozen=True, tag="private_posted"):
     reply_to: Seq | None = None  #: the message that it answers; it may be gone
     mentions: tuple[MemberId, ...] = ()  #: whose attention it asks for
     edited_at: Milliseconds | None = None
+    attachments: tuple[AttachmentView, ...] = ()  #: files; an edit leaves them as they are
 
 
 class MessageEdited(TimelineEvent, frozen=True, tag="message_edited"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from server.protocol.scalars import (
+    AttachmentId,
     Digest,
     MemberId,
     MemberRole,
@@ -263,6 +264,13 @@ class Connectors(Reply, frozen=True, tag="connectors"):
     more: bool
 
 
+class Attaching(Reply, frozen=True, tag="attaching"):
+    """Send the bytes to this ``attachment``, and name it in a post before ``expires_at``."""
+
+    attachment: AttachmentId
+    expires_at: Milliseconds
+
+
 AnyReply = (
     Error
     | Welcome
@@ -288,4 +296,5 @@ AnyReply = (
     | Invitations
     | Policies
     | Connectors
+    | Attaching
 )

@@ -38,6 +38,13 @@ MENTIONS_MAX = 50
 #: Longest reaction, in characters: an emoji of a whole family, or a word or two.
 REACTION_CHARS_MAX = 32
 
+#: Most files that one message brings along: a page of them.
+ATTACHMENTS_MAX = 10
+#: Longest name of a file, in characters: in four-byte characters twice a line of a screen.
+FILE_NAME_CHARS_MAX = 120
+#: Longest type of a file, in characters: the longest registered one has 73.
+MEDIA_TYPE_CHARS_MAX = 100
+
 #: 128 random bits in base32, lower case, without padding. Random, so that none can be guessed
 #: and no counter shows.
 ID_PATTERN = r"^[a-z2-7]{26}\Z"
@@ -68,6 +75,19 @@ MessageId = Annotated[
 AuthorId = Annotated[
     str, Meta(pattern=ID_PATTERN, description="an author's id for readers of one sphere alone")
 ]
+AttachmentId = Annotated[str, Meta(pattern=ID_PATTERN, description="a file's id: opens nothing")]
+FileName = Annotated[
+    str, Meta(min_length=1, max_length=FILE_NAME_CHARS_MAX, description="a file's name, no path")
+]
+MediaType = Annotated[
+    str,
+    Meta(
+        max_length=MEDIA_TYPE_CHARS_MAX,
+        pattern=r"^[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*\Z",
+        description="what its author says that a file is; nobody checked it",
+    ),
+]
+FileSize = Annotated[int, Meta(ge=0, le=2**53 - 1, description="bytes of a file")]
 Seq = Annotated[int, Meta(ge=0, le=2**53 - 1, description="position on a timeline, from 1")]
 Revision = Annotated[int, Meta(ge=1, le=2**53 - 1, description="a sphere's revision")]
 Milliseconds = Annotated[int, Meta(ge=0, description="milliseconds, UTC since 1970 when a date")]

@@ -10,10 +10,14 @@ import msgspec
 
 from server.protocol.scalars import (
     AdmissionId,
+    AttachmentId,
     Audience,
     ConnectorId,
     Digest,
+    FileName,
+    FileSize,
     History,
+    MediaType,
     MemberId,
     MemberRole,
     Milliseconds,
@@ -32,6 +36,16 @@ from server.protocol.scalars import (
 
 class View(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of a reply or an event."""
+
+
+class AttachmentView(View, frozen=True, omit_defaults=True):
+    """A file that a message brings along: what its author says of it, and what its bytes are."""
+
+    attachment: AttachmentId
+    size: FileSize
+    digest: Digest  #: of all its bytes
+    name: FileName | None = None  #: to be shown like anything that people write
+    media_type: MediaType | None = None  #: never a reason to run or open it
 
 
 class Destination(View, frozen=True):
@@ -237,3 +251,4 @@ class Certificate(View, frozen=True, omit_defaults=True):
     messages_kept: int
     connectors_revoked: int
     thread: ThreadId | None = None  #: the thread that was left, when it was that alone
+    attachments_erased: int = 0  #: files that went with the messages

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 #: The newest version.
-HEAD = "0002"
+HEAD = "0003"
 
 
 def configuration(connection: Connection) -> Config:

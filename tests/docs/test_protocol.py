@@ -12,6 +12,7 @@ import pytest
 from server import errors
 from server.http.accounts import ChangePassword, Session, SignIn
 from server.http.admission import Accept, Accepted
+from server.http.attachments import Stored
 from server.http.bring import Brought
 from server.http.own import CloseAccount, Closed
 from server.http.second_factor import Confirmed, Drawn, Factor
@@ -68,6 +69,7 @@ READERS: dict[str, Any] = {
     "drawn": msgspec.json.Decoder(Drawn).decode,
     "confirmed": msgspec.json.Decoder(Confirmed).decode,
     "password": msgspec.json.Decoder(ChangePassword).decode,
+    "stored": msgspec.json.Decoder(Stored).decode,
     "bring": msgspec.json.Decoder(Brought).decode,
     "refusal": msgspec.json.Decoder(Refused).decode,
 }

@@ -22,7 +22,7 @@ NOBODY: Final = "a" * 26
 #: What each operation of the table says beside ``sphere``. ``{third}`` is another member inside,
 #: ``{me}`` whoever asks, ``{connector}`` a connector of the sphere, ``{message}`` what the third
 #: member said last, ``{before}`` what they said before whoever asks came, ``{mine}`` what whoever
-#: asks did.
+#: asks did; ``{file}`` is one that they sent, ``{their file}`` one that the third member did.
 FIELDS: Final[Mapping[str, dict[str, Any]]] = {
     "subscribe": {},
     "history": {},
@@ -87,6 +87,19 @@ FIELDS: Final[Mapping[str, dict[str, Any]]] = {
     "react": {"message": "{message}", "reaction": "+1"},
     "react, to nothing": {"message": 99, "reaction": "+1"},
     "mark_read": {"seq": 1},
+    "attach": {"size": 5},
+    "post, with a file": {
+        "revision": 1,
+        "client_id": "{fresh}",
+        "body": "hello",
+        "attachments": ["{file}"],
+    },
+    "post, with a file of another": {
+        "revision": 1,
+        "client_id": "{fresh}",
+        "body": "hello",
+        "attachments": ["{their file}"],
+    },
 }
 
 #: Commands that name a sphere and are no row: what they answer is the connection's own affair.

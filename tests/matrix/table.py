@@ -86,6 +86,9 @@ delete, of another       | VMG  |  ?       ?      ?    ?    ?       ?     ?     
 react                    | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
 react, to nothing        | VMG  |  ?       ?      ?    ?    ?       ?     ?      ?      ?     ?
 mark_read                | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
+attach                   | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
+post, with a file        | VMG  |  ?       ?      ?    ?    ?       ?     ?      .      .     .
+post, with a file of another | VMG | ?     ?      ?    ?    ?       ?     ?      ?      ?     ?
 """  # noqa: E501  # a table
 
 ROLES: Final = {"V": "visitor", "M": "member", "G": "manager"}

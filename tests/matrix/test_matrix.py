@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from server import errors
+from server.channels.attachments import readable
 from storage.database import Transaction
 from tests.matrix.operations import (
     ACTS,
@@ -76,6 +78,36 @@ def _deviations(tx: Transaction, world: World, cell: Cell) -> Iterator[str]:
             wanted = "not_found"  # whoever is shut out is nobody, whatever was asked
         if found != wanted:
             yield f"{cell}: {operation} answers {found}, not {wanted}"
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_a_file_is_read_by_whoever_could_answer_its_message(store: Shelf, person: str) -> None:
+    mine = [cell for cell in cells() if cell.person == person]
+
+    def act(tx: Transaction) -> list[str]:
+        world = World(tx)
+        return [wrong for cell in mine for wrong in _misread(tx, world, cell)]
+
+    assert store.within(act) == []
+
+
+def _misread(tx: Transaction, world: World, cell: Cell) -> Iterator[str]:
+    scene = world.scene(cell)
+    files = {"file after": "post, in reply", "file before": "post, reply to before"}
+    for file, answering in files.items():
+        wanted = expected(answering, cell.role, cell.position)
+        if cell.kind.thread and cell.relation in {"member", "administrator"}:
+            # A file is asked for by its own id: who takes part need not name the thread.
+            wanted = expected(answering, cell.role, "member")
+        if cell.person == "disabled":
+            wanted = "not_found"
+        try:
+            readable(tx, scene.member.id, scene.names[file])
+            found = "ok"
+        except errors.NotFound:
+            found = "not_found"
+        if found != wanted:
+            yield f"{cell}: the {file} is {found}, not {wanted}"
 
 
 def test_who_left_a_sphere_that_shows_itself_is_outside_like_anybody_else(store: Shelf) -> None:

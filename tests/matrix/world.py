@@ -24,6 +24,7 @@ from server.protocol.scalars import Audience, Bequest, MemberRole, Parting, Sphe
 from server.protocol.views import MemberView
 from storage import (
     accounts,
+    attachments,
     connectors,
     invitations,
     members,
@@ -38,6 +39,8 @@ from storage.identifiers import new_id
 from storage.schema import sphere as spheres_table
 
 NOW: Final = 1_800_000_000_000
+#: A place on a timeline where nothing is.
+NOWHERE: Final = 99
 #: Who somebody is: their role in the organisation, shut out, or a member of another one.
 PEOPLE: Final = ("visitor", "member", "manager", "disabled", "foreign member", "foreign manager")
 #: What they are to the sphere.
@@ -163,9 +166,16 @@ class World:
             self._tx, digest=secrets.token_bytes(32), sphere_id=sphere.id, name="Builds",
             by=founder.id, now=NOW,
         )  # fmt: skip
-        before = self._say(sphere, third)
+        files = {"file before": self._send(sphere, third)}
+        before = self._say(sphere, third, files["file before"])
         getattr(self, f"_{cell.relation}")(sphere, member)
-        said = {"message": self._say(sphere, third), "mine": self._say(sphere, member)}
+        files |= {"file after": self._send(sphere, third), "their file": self._send(sphere, third)}
+        said = {
+            "message": self._say(sphere, third, files["file after"]),
+            "mine": self._say(sphere, member),
+        }
+        if said["mine"] != NOWHERE:
+            files["file"] = self._send(sphere, member)
         if cell.kind.thread:
             parent = self._sphere(Kind("closed"), founder, third)
             self._tx.execute(
@@ -184,10 +194,22 @@ class World:
                 "connector": bot.id,
                 "before": before,
                 **said,
+                "file": new_id(),
+                **files,
             },
         )
 
-    def _say(self, sphere: Sphere, author: Member) -> int:
+    def _send(self, sphere: Sphere, author: Member) -> str:
+        """Send a file for a message to come; return its id."""
+        said = attachments.Said(name="plan.txt", media_type=None)
+        file = attachments.announce(self._tx, sphere, author.id, said, size=5, now=NOW)
+        sending = attachments.begin(self._tx, file, author.id)
+        assert sending is not None
+        assert attachments.add(self._tx, sending, 0, b"bytes")
+        assert attachments.finish(self._tx, sending, "0" * 64)
+        return file
+
+    def _say(self, sphere: Sphere, author: Member, *files: str) -> int:
         """Say something; return its place, or one where nothing is when they are outside."""
         draft = Draft(
             id=1,
@@ -196,9 +218,12 @@ class World:
             revision=sphere.revision,
             client_id=secrets.token_hex(8),
             body="hello",
+            attachments=files,
         )
         (said,) = commit_posts(self._tx, [draft], NOW)
-        return 99 if isinstance(said, errors.Refusal) else said.publication.entries[0].event.seq
+        if isinstance(said, errors.Refusal):
+            return NOWHERE
+        return said.publication.entries[0].event.seq
 
     def _sphere(self, kind: Kind, founder: Member, third: Member) -> Sphere:
         made = spheres.create(self._tx, organisation=self._organisation, name="Design", now=NOW)

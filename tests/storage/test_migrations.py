@@ -214,3 +214,39 @@ def test_what_was_bequeathed_under_a_name_keeps_the_name_and_nothing_else_gets_o
 
     found = connection.exec_driver_sql("SELECT sphere, name FROM bequest ORDER BY sphere").all()
     assert [tuple(row) for row in found] == [("inside", None), ("left", "Bob"), ("unnamed", None)]
+
+
+def test_what_was_there_before_files_stays_as_it_is_and_takes_files_now(
+    connection: Connection,
+) -> None:
+    command.upgrade(migrations.configuration(connection), "0002")
+    connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+    for statement in (
+        (
+            "INSERT INTO organisation (id, handle, name, password_length_min, password_classes,"
+            " password_reuse_history, session_lifetime_ms, session_idle_ms, sessions_max,"
+            " directory, second_factor, created_at)"
+            " VALUES ('o', 'o', 'O', 15, 0, 0, 1, 1, 1, 0, 0, 0)"
+        ),
+        (
+            "INSERT INTO sphere (id, organisation, name, audience, history, listed, revision, head,"
+            " created_at) VALUES ('s', 'o', 'S', 'closed', 'hidden', 0, 1, 1, 0)"
+        ),
+        (
+            "INSERT INTO event (sphere, seq, at, author, stamp, content, kind)"
+            " VALUES ('s', 1, 5, 'm', 0, x'00', 1)"
+        ),
+    ):
+        connection.exec_driver_sql(statement)
+    before = connection.exec_driver_sql("SELECT * FROM event").all()
+
+    migrations.upgrade(connection)
+
+    connection.exec_driver_sql(
+        "INSERT INTO attachment (id, sphere, author, size, about, created_at)"
+        " VALUES ('a', 's', 'm', 1, x'00', 0)"
+    )
+    connection.exec_driver_sql("INSERT INTO chunk VALUES ('a', 0, x'00')")
+    assert connection.exec_driver_sql("SELECT * FROM event").all() == before
+    connection.exec_driver_sql("DELETE FROM sphere")
+    assert connection.exec_driver_sql("SELECT count(*) FROM chunk").scalar_one() == 0
