@@ -360,6 +360,7 @@ chunk = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
+
 def for_postgresql() -> MetaData:
     """Return the tables as PostgreSQL has them too: a partial index holds the same part."""
     for index in (index for table in metadata.tables.values() for index in table.indexes):

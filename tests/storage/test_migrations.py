@@ -220,33 +220,19 @@ def test_what_was_there_before_files_stays_as_it_is_and_takes_files_now(
     connection: Connection,
 ) -> None:
     command.upgrade(migrations.configuration(connection), "0002")
-    connection.exec_driver_sql("PRAGMA foreign_keys=ON")
-    for statement in (
-        (
-            "INSERT INTO organisation (id, handle, name, password_length_min, password_classes,"
-            " password_reuse_history, session_lifetime_ms, session_idle_ms, sessions_max,"
-            " directory, second_factor, created_at)"
-            " VALUES ('o', 'o', 'O', 15, 0, 0, 1, 1, 1, 0, 0, 0)"
-        ),
-        (
-            "INSERT INTO sphere (id, organisation, name, audience, history, listed, revision, head,"
-            " created_at) VALUES ('s', 'o', 'S', 'closed', 'hidden', 0, 1, 1, 0)"
-        ),
-        (
-            "INSERT INTO event (sphere, seq, at, author, stamp, content, kind)"
-            " VALUES ('s', 1, 5, 'm', 0, x'00', 1)"
-        ),
-    ):
-        connection.exec_driver_sql(statement)
+    if engines.is_sqlite():
+        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+    said = {"sphere": "s", "seq": 1, "at": 5, "author": "m", "stamp": 0, "kind": 1}
+    _insert(connection, "organisation", _ORGANISATION)
+    _insert(connection, "sphere", _SPHERE | {"id": "s"})
+    _insert(connection, "event", said | {"content": b"sealed", "concerns_stamp": 0})
     before = connection.exec_driver_sql("SELECT * FROM event").all()
 
     migrations.upgrade(connection)
 
-    connection.exec_driver_sql(
-        "INSERT INTO attachment (id, sphere, author, size, about, created_at)"
-        " VALUES ('a', 's', 'm', 1, x'00', 0)"
-    )
-    connection.exec_driver_sql("INSERT INTO chunk VALUES ('a', 0, x'00')")
+    file = {"id": "a", "sphere": "s", "author": "m", "size": 1, "about": b"", "created_at": 0}
+    _insert(connection, "attachment", file)
+    _insert(connection, "chunk", {"attachment": "a", "number": 0, "sealed": b"sealed"})
     assert connection.exec_driver_sql("SELECT * FROM event").all() == before
     connection.exec_driver_sql("DELETE FROM sphere")
     assert connection.exec_driver_sql("SELECT count(*) FROM chunk").scalar_one() == 0

@@ -39,6 +39,7 @@ def upgrade() -> None:
         "attachment",
         ["created_at"],
         sqlite_where=sa.text("seq IS NULL"),
+        postgresql_where=sa.text("seq IS NULL"),
     )
     op.create_table(
         "chunk",
