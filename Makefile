@@ -43,7 +43,7 @@ format: $(READY)  ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(READY)  ## write the generated half of protocol.md and the settings' table
+docs: $(READY)  ## write the generated halves of the documents
 	$(BIN)/python -m tools.reference
 
 bench: $(READY)  ## measure a server of its own: posts/s, deliveries/s, latency, memory

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server import errors, logs
 from server.gateway.connect import Connect, ConnectReader
+from server.gateway.connection import Connection
 from server.gateway.slim import slim_protocols
 from server.http.attachments import AttachmentEndpoints, Depot
 from server.http.bring import Bring
@@ -30,8 +31,8 @@ from server.http.own import Holdings, Own
 from server.http.refusals import HANDLERS, Guard
 from server.http.routes import routes
 from server.http.transfer import Transfers
-from server.metrics import Measured, MeasuredPasswords
 from server.parts import Parts
+from server.watching import Watched, WatchedPasswords, watched_connection
 from storage import attachments, migrations
 from storage.charge import Charge
 from storage.database import Misconfigured
@@ -67,6 +68,25 @@ class Entrance:
         await self._sockets.get(path, self._web)(scope, receive, send)
 
 
+def _gauges(parts: Parts) -> dict[str, Callable[[], float]]:
+    """Return what reads each figure of the moment, from another thread."""
+    passwords, tallies = parts.passwords, parts.services.tallies
+    return {
+        "connections": lambda: parts.doors.open,
+        "readers": lambda: parts.public_doors.open,
+        "sessions": lambda: len(parts.services.live),
+        "connections_congested": lambda: tallies.congested,
+        "writer_queue": lambda: parts.writer.depth,
+        "writer_bytes": lambda: parts.writer.bytes,
+        "password_hashes": lambda: (
+            passwords.awaited if isinstance(passwords, WatchedPasswords) else 0
+        ),
+        "erasures_pending": lambda: parts.eraser.pending,
+        "keys": parts.database.keyring.count,
+        "clock_seconds": lambda: parts.clock.now() / 1_000,
+    }
+
+
 @contextmanager
 def _metrics_read(parts: Parts) -> Iterator[None]:
     """Let metrics be read, where a port is set for them."""
@@ -74,14 +94,7 @@ def _metrics_read(parts: Parts) -> Iterator[None]:
     if metrics is None or settings.metrics_port is None:
         yield
         return
-    passwords = parts.passwords
-    metrics.gauge("connections", "Open WebSockets.", lambda: parts.doors.open)
-    metrics.gauge("writer_queue", "Writes that wait.", lambda: parts.writer.depth)
-    metrics.gauge(
-        "password_hashes",
-        "Password hashes that wait or run.",
-        lambda: passwords.awaited if isinstance(passwords, MeasuredPasswords) else 0,
-    )
+    metrics.read(_gauges(parts))
     with metrics.served(settings.metrics_host, settings.metrics_port) as port:
         _log.info("metrics_served", port=port)
         yield
@@ -96,8 +109,13 @@ def application(parts: Parts) -> ASGIApp:
             yield
 
     settings = parts.settings
+    person = Connection
+    if parts.tracing is not None:
+        person = watched_connection((parts.tracing.commanded,))
     people, bots = (
-        Connect(parts.services, parts.doors, parts.links, settings.origins, bots=bots)
+        Connect(
+            parts.services, parts.doors, parts.links, settings.origins, bots=bots, person=person
+        )
         for bots in (False, True)
     )
     readers = ConnectReader(parts.services, parts.public_doors, parts.links, settings.origins)
@@ -105,8 +123,9 @@ def application(parts: Parts) -> ASGIApp:
         routes=_routes(parts, people, bots, readers), exception_handlers=HANDLERS, lifespan=lifespan
     )
     guarded: ASGIApp = Guard(web)
-    if parts.metrics is not None:
-        guarded = Measured(guarded, parts.metrics)
+    watching = [one.answered for one in (parts.metrics, parts.tracing) if one is not None]
+    if watching:
+        guarded = Watched(guarded, watching)
     return Entrance(guarded, {"/v1/connect": people, "/v1/bring": bots, "/v1/read": readers})
 
 
@@ -193,6 +212,8 @@ async def running(parts: Parts) -> AsyncIterator[None]:
         parts.passwords.close()
         await parts.eraser.scrub()
         await parts.database.close()
+        if parts.tracing is not None:
+            await asyncio.to_thread(parts.tracing.close)
         await asyncio.to_thread(parts.charge.leave)
 
 

@@ -7,43 +7,66 @@ fixed vocabularies of the protocol and of HTTP.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from socketserver import TCPServer
 from threading import Thread
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, MetricsHandler
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
-from server.auth.passwords import Passwords
 from server.channels.outcome import Publication
-from storage.database import Database, Transaction
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from server.errors import OutcomeUnknown, StorageUnavailable
+from server.tallies import Tallies
+from server.watching import Answer, Commit
 
 #: From a commit to memory to a disk that stalls.
 COMMIT_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 #: Up to what one transaction may hold by default.
 BATCH_POSTS = (1, 2, 5, 10, 20, 50, 100, 200, 512)
+#: Figures that are read when somebody asks, by name; what reads them is the composition root's.
+GAUGES: Final[Mapping[str, str]] = {
+    "connections": "Open WebSockets of people and bots.",
+    "readers": "Open WebSockets of readers without an account.",
+    "sessions": "Sessions that have an open WebSocket.",
+    "connections_congested": "Peers over their high-water mark at the moment: slow readers.",
+    "writer_queue": "Writes that wait for the store.",
+    "writer_bytes": "Bytes of the posts that wait for the store.",
+    "password_hashes": "Password hashes that wait or run.",
+    "erasures_pending": "1 while something holds up an erasure: alert on it.",
+    "keys": "Keys in the keyring, each of which an erasure can destroy.",
+    "clock_seconds": "What time the server takes it to be, since 1970: deadlines follow it.",
+}
+#: The figures that are told apart, and by what.
+LABELS: Final[Mapping[str, tuple[str, ...]]] = {
+    "events": ("type",),
+    "http_responses": ("status",),
+    "http_refusals": ("code",),
+    "refusals": ("code",),
+    "connections_closed": ("code",),
+}
+#: Outcomes of a write that are the server's fault, or its disk's; a refusal is an answer.
+_FAILURES = frozenset({"failed", StorageUnavailable.code, OutcomeUnknown.code})
 
 
 class Metrics:
     """The figures of one server."""
 
-    def __init__(self) -> None:
+    def __init__(self, tallies: Tallies) -> None:
         self.registry = CollectorRegistry()
-        self._events = Counter(
-            "cloison_events",
-            "Timeline events of spheres published.",
-            ["type"],
-            registry=self.registry,
+        self.registry.register(_Tallied(tallies))
+        self._events = self._counter(
+            "events",
+            "Timeline events of spheres published, by their type; not those of private threads.",
         )
-        self._responses = Counter(
-            "cloison_http_responses", "HTTP answers.", ["status"], registry=self.registry
+        self._responses = self._counter("http_responses", "HTTP answers, by their status.")
+        self._refusals = self._counter("http_refusals", "HTTP refusals, by their code.")
+        self._posts = self._counter("posts_committed", "Posts made durable.")
+        self._failures = self._counter(
+            "commits_failed", "Writes that failed through a fault of the disk's or the server's."
         )
         self._commits = Histogram(
             "cloison_commit_seconds",
@@ -58,9 +81,14 @@ class Metrics:
             registry=self.registry,
         )
 
-    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """Have a figure read whenever somebody asks; ``read`` is called on another thread."""
-        Gauge(f"cloison_{name}", text, registry=self.registry).set_function(read)
+    def _counter(self, name: str, text: str) -> Counter:
+        return Counter(f"cloison_{name}", text, LABELS.get(name, ()), registry=self.registry)
+
+    def read(self, gauges: Mapping[str, Callable[[], float]]) -> None:
+        """Have each of ``GAUGES`` read whenever somebody asks, on another thread."""
+        assert gauges.keys() == GAUGES.keys(), "each figure is read, and each is documented"
+        for name, read in gauges.items():
+            Gauge(f"cloison_{name}", GAUGES[name], registry=self.registry).set_function(read)
 
     def heard(self, publication: Publication) -> None:
         """Count what was published, but in private threads; the broker calls this."""
@@ -68,17 +96,22 @@ class Metrics:
             if entry.event.thread is None:
                 self._events.labels(str(entry.event.__struct_config__.tag)).inc()
 
-    def answered(self, status: int) -> None:
+    def answered(self, answer: Answer) -> None:
         """Count an HTTP answer."""
-        self._responses.labels(str(status)).inc()
+        self._responses.labels(str(answer.status)).inc()
+        if answer.refusal:
+            self._refusals.labels(answer.refusal).inc()
 
-    def committed(self, seconds: float) -> None:
-        """Count a commit."""
-        self._commits.observe(seconds)
-
-    def batched(self, posts: int) -> None:
-        """Count the posts of one commit."""
-        self._batches.observe(posts)
+    def committed(self, commit: Commit) -> None:
+        """Count a commit, and the posts that shared it."""
+        if commit.outcome:
+            if commit.outcome in _FAILURES:
+                self._failures.inc()
+            return
+        self._commits.observe(commit.span.seconds)
+        if commit.posts:
+            self._batches.observe(commit.posts)
+            self._posts.inc(commit.posts)
 
     @contextmanager
     def served(self, host: str, port: int) -> Iterator[int]:
@@ -94,6 +127,38 @@ class Metrics:
             thread.join()
 
 
+class _Tallied(Collector):
+    """Gives what the loop counts, when somebody asks: the loop never waits for it."""
+
+    def __init__(self, tallies: Tallies) -> None:
+        self._tallies = tallies
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """Return the figures of this moment."""
+        tallies = self._tallies
+        yield CounterMetricFamily(
+            "cloison_deliveries",
+            "Events of spheres and threads handed to members' sockets.",
+            value=tallies.deliveries,
+        )
+        for name, text, counted in (
+            (
+                "refusals",
+                "Refusals on WebSockets and of their handshakes, by their code.",
+                tallies.refusals,
+            ),
+            (
+                "connections_closed",
+                "WebSockets that ended, by their close code: 4001 slow readers that were cut.",
+                tallies.closes,
+            ),
+        ):
+            family = CounterMetricFamily(f"cloison_{name}", text, labels=LABELS[name])
+            for code, times in dict(counted).items():
+                family.add_metric([code], times)
+            yield family
+
+
 class _Listener(ThreadingHTTPServer):
     """The library's own server, which asks no name server who it is."""
 
@@ -102,60 +167,3 @@ class _Listener(ThreadingHTTPServer):
     def server_bind(self) -> None:
         TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]  # of text
-
-
-class MeasuredDatabase(Database):
-    """A database whose commits are timed."""
-
-    metrics: Metrics
-
-    async def write(
-        self, act: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Write, and note how long it took."""
-        begun = time.perf_counter()
-        written = await super().write(act, *args, **kwargs)
-        self.metrics.committed(time.perf_counter() - begun)
-        return written
-
-    async def append(
-        self, act: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Write, and note how long it took, and of how many posts."""
-        begun = time.perf_counter()
-        written = await super().append(act, *args, **kwargs)
-        self.metrics.committed(time.perf_counter() - begun)
-        self.metrics.batched(len(args[0]))  # type: ignore[arg-type]  # of commit_posts
-        return written
-
-
-class MeasuredPasswords(Passwords):
-    """Passwords that tell how many hashes are awaited."""
-
-    awaited = 0
-
-    async def run(self, work: Callable[[], T]) -> T:
-        """Run ``work``, counted for as long as it waits and runs."""
-        self.awaited += 1
-        try:
-            return await super().run(work)
-        finally:
-            self.awaited -= 1
-
-
-class Measured:
-    """Wraps an application: counts its HTTP answers by their status."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-
-        async def counted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._metrics.answered(message["status"])
-            await send(message)
-
-        await self._app(scope, receive, counted)

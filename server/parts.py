@@ -7,7 +7,8 @@ part takes comes from the settings.
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -29,15 +30,20 @@ from server.gateway.connect import Doors
 from server.gateway.link import LinkLimits
 from server.gateway.services import ReaderLimits, Services
 from server.gateway.speaker import ConnectionLimits
-from server.metrics import MeasuredDatabase, MeasuredPasswords, Metrics
 from server.settings import Settings
+from server.tallies import Tallies
+from server.watching import Commit, WatchedDatabase, WatchedPasswords, WatchedWriter
 from storage import sessions
 from storage.charge import Charge
-from storage.database import Database
+from storage.database import Database, Misconfigured
 from storage.erasure import Eraser
 from storage.gathering import Gathering
 from storage.keyring import Keyring
 from storage.veil import ROOT_ID, Veil
+
+if TYPE_CHECKING:
+    from server.metrics import Metrics
+    from server.tracing import Tracing
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -48,6 +54,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     clock: Clock
     metrics: Metrics | None
+    tracing: Tracing | None
     database: Database
     eraser: Eraser
     passwords: Passwords
@@ -65,22 +72,25 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 def compose(settings: Settings, clock: Clock | None = None) -> Parts:
     """Make every part of a server; nothing runs yet."""
     clock = clock or SystemClock()
-    metrics = None if settings.metrics_port is None else Metrics()
-    database, veil = _store(settings, metrics)
+    tallies = Tallies()
+    metrics, tracing = _metrics(settings, tallies), _tracing(settings)
+    database, veil = _store(settings, metrics, tracing)
     live = LiveSessions(connections_per_session_max=settings.connections_per_session_max)
     hub = Hub(
         veil=veil,
         readers_per_sphere_max=settings.public_readers_per_sphere_max,
         limits=_chosen(settings, HubLimits),
+        tallies=tallies,
     )
     broker = _broker(hub, Endings(live, clock), metrics)
     eraser = Eraser(database)
-    writer = Writer(database, eraser, broker, clock, _chosen(settings, WriterLimits))
+    writer = _writer(settings, clock, database, eraser, broker, tracing)
     passwords = _passwords(settings, metrics)
     return Parts(
         settings=settings,
         clock=clock,
         metrics=metrics,
+        tracing=tracing,
         database=database,
         eraser=eraser,
         passwords=passwords,
@@ -89,7 +99,7 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
         writer=writer,
         foreman=Foreman(database, writer, live, clock, every_s=settings.errands_every_s),
         charge=database.charge(),
-        services=_services(settings, clock, database, writer, hub, live),
+        services=_services(settings, clock, database, writer, hub, live, tallies),
         doors=Doors(
             connections_max=settings.connections_max,
             per_address_max=settings.connections_per_address_max,
@@ -102,22 +112,62 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
     )
 
 
-def _store(settings: Settings, metrics: Metrics | None) -> tuple[Database, Veil]:
+def _metrics(settings: Settings, tallies: Tallies) -> Metrics | None:
+    """Return what is measured, where a port is set for it."""
+    if settings.metrics_port is None:
+        return None
+    from server.metrics import Metrics  # noqa: PLC0415  # its library, for those who want it
+
+    return Metrics(tallies)
+
+
+def _tracing(settings: Settings) -> Tracing | None:
+    """Return what is traced, where a file is named for it. Raises Misconfigured, OSError."""
+    if settings.traces_file is None:
+        return None
+    try:
+        from server.tracing import Tracing  # noqa: PLC0415  # as above
+    except ImportError:
+        raise Misconfigured("Traces need OpenTelemetry: install cloison[otel].") from None
+
+    return Tracing(settings.traces_file, settings.traces_bytes_max)
+
+
+def _store(settings: Settings, *watching: Metrics | Tracing | None) -> tuple[Database, Veil]:
     """Open the keyring and the database; neither stays open without the other."""
+    watchers = [one.committed for one in watching if one is not None]
     keyring = Keyring(settings.keys_path)
     try:
-        return _database(settings, keyring, metrics), Veil(keyring.lasting(ROOT_ID))
+        return _database(settings, keyring, watchers), Veil(keyring.lasting(ROOT_ID))
     except BaseException:
         keyring.close()
         raise
 
 
-def _database(settings: Settings, keyring: Keyring, metrics: Metrics | None) -> Database:
-    if metrics is None:
+def _database(
+    settings: Settings, keyring: Keyring, watchers: Sequence[Callable[[Commit], None]]
+) -> Database:
+    if not watchers:
         return Database(settings.url, keyring, readers_max=settings.readers_max)
-    database = MeasuredDatabase(settings.url, keyring, readers_max=settings.readers_max)
-    database.metrics = metrics
+    database = WatchedDatabase(settings.url, keyring, readers_max=settings.readers_max)
+    database.watchers = watchers
     return database
+
+
+def _writer(
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    eraser: Eraser,
+    broker: Broker,
+    tracing: Tracing | None,
+) -> Writer:
+    limits = _chosen(settings, WriterLimits)
+    if tracing is None:
+        return Writer(database, eraser, broker, clock, limits)
+    writer = WatchedWriter(database, eraser, broker, clock, limits)
+    writer.watchers = (tracing.commanded,)
+    return writer
 
 
 def _broker(hub: Hub, endings: Endings, metrics: Metrics | None) -> Broker:
@@ -131,7 +181,7 @@ def _broker(hub: Hub, endings: Endings, metrics: Metrics | None) -> Broker:
 
 
 def _passwords(settings: Settings, metrics: Metrics | None) -> Passwords:
-    return (Passwords if metrics is None else MeasuredPasswords)(
+    return (Passwords if metrics is None else WatchedPasswords)(
         memory_kib=settings.argon2_memory_kib,
         time=settings.argon2_time,
         lanes=settings.argon2_lanes,
@@ -170,6 +220,7 @@ def _services(
     writer: Writer,
     hub: Hub,
     live: LiveSessions,
+    tallies: Tallies,
 ) -> Services:
     """Return what a connection may use."""
     return Services(
@@ -184,6 +235,7 @@ def _services(
         paces=Paces(rate=settings.connector_posts_per_second, burst=settings.connector_posts_burst),
         readers=_chosen(settings, ReaderLimits),
         reading=asyncio.Semaphore(settings.reader_looks_max),
+        tallies=tallies,
     )
 
 

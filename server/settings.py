@@ -57,6 +57,14 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(
         None, ge=0, le=65_535, description="Port that metrics are read at; none: there are none."
     )
+    traces_file: Path | None = Field(
+        None,
+        description="File that traces are written to, in lines of OTLP as JSON; none: there are"
+        " none.",
+    )
+    traces_bytes_max: int = _bound(
+        67_108_864, "Bytes of that file, and of the one before it.", least=65_536
+    )
     fast_links: bool = Field(
         default=True,
         description="Serve WebSockets through the prepared-frame protocol; off: plain ASGI.",

@@ -80,6 +80,12 @@ class Keyring:
                 self._file.execute("INSERT INTO secret (id, key) VALUES (?, ?)", (key_id, key))
             return key
 
+    def count(self) -> int:
+        """Return how many keys there are."""
+        with self._lock:
+            (found,) = self._file.execute("SELECT count(*) FROM secret").fetchone()
+        return int(found)
+
     def seal(self, key_id: bytes, words: bytes, place: bytes) -> bytes:
         """Return ``words`` sealed for one ``place``; the key's id comes first, in the clear."""
         nonce = secrets.token_bytes(NONCE_BYTES)

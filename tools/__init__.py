@@ -6,6 +6,7 @@ pairs        which reply answers which command
 markdown     tables and prose
 wire         the generated half of ``protocol.md``
 variables    the generated half of ``docs/settings.md``
+figures      the generated half of ``docs/metrics.md``
 pages        documents whose second half is generated: rewrite, or say that they are stale
 reference    the command: ``python -m tools.reference``
 """

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools import variables, wire
+from tools import figures, variables, wire
 from tools.markdown import prose
 from tools.pages import Page
 
@@ -23,6 +23,7 @@ def pages(root: Path = ROOT) -> list[Page]:
     return [
         Page(root / "protocol.md", wire.reference),
         Page(root / "docs" / "settings.md", variables.settings),
+        Page(root / "docs" / "metrics.md", figures.figures),
     ]
 
 

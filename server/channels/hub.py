@@ -46,6 +46,7 @@ from server.protocol.events import (
 )
 from server.protocol.scalars import MemberRole
 from server.protocol.signals import Signal, Typing
+from server.tallies import Tallies
 from storage.timeline import Entry
 from storage.veil import Veil
 
@@ -120,7 +121,9 @@ class Hub:
         limits: HubLimits | None = None,
         veil: Veil | None = None,
         readers_per_sphere_max: int = 2_000,
+        tallies: Tallies | None = None,
     ) -> None:
+        self._tallies = tallies or Tallies()
         self._call_soon = call_soon
         self._limits = limits = limits or HubLimits()
         self._appearances = Appearances()
@@ -302,6 +305,7 @@ class Hub:
             typists=Typists(
                 every_ms=int(limits.typing_every_s * 1_000), per_second=limits.typings_per_second
             ),
+            tallies=self._tallies,
         )
 
     # -- what was published

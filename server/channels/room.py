@@ -29,6 +29,7 @@ from server.protocol.events import (
 )
 from server.protocol.framing import Parcel
 from server.protocol.signals import Presence, Signal
+from server.tallies import Tallies
 from storage.timeline import Entry
 
 #: Events kept for one reading; beyond, the subscription is refused as busy.
@@ -93,6 +94,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     is_hidden: Callable[[str], bool]
     stir: Callable[[], None]  #: has ``tell`` called at the next beat
     typists: Typists
+    tallies: Tallies
 
 
 class Room:
@@ -199,10 +201,12 @@ class Room:
             blob = _parcel(encoding, entries).blob
             for write in writes:
                 write(blob)
+            self._around.tallies.deliveries += len(writes) * len(entries)
         for encoding, subscribers in self._cold.items():
             parcel = _parcel(encoding, entries)
             for subscriber in subscribers:
                 subscriber.send(parcel)
+            self._around.tallies.deliveries += len(subscribers) * len(entries)
 
     # -- what is true for a moment
 
@@ -357,6 +361,7 @@ class Room:
         heard = [entry for entry in entries if self._may_hear(subscriber, entry.event.seq)]
         if heard:
             subscriber.send(_parcel(subscriber.encoding, heard))
+            self._around.tallies.deliveries += len(heard)
 
     def _may_hear(self, subscriber: Subscriber, seq: int) -> bool:
         return self._roster is not None and may_hear(self._roster, subscriber.member.id, seq)

@@ -120,6 +120,11 @@ class Writer:
         """Return how many writes wait."""
         return len(self._queue)
 
+    @property
+    def bytes(self) -> int:
+        """Return how many bytes of posts wait."""
+        return self._bytes
+
     def post(self, draft: AnyDraft, done: Done) -> None:
         """Queue a message; ``done`` is called once, on the loop, after it was published."""
         self._admit(_Post(draft, done))

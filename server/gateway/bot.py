@@ -37,7 +37,7 @@ class BotConnection(Speaker):
         release: Callable[[], None],
     ) -> None:
         limits = services.connection
-        super().__init__(encoding, limits, release)
+        super().__init__(encoding, limits, release, services.tallies)
         self._services = services
         self._decode = CONNECTOR_COMMANDS[encoding]
         self._digest = digest
@@ -57,12 +57,12 @@ class BotConnection(Speaker):
             self._refuse(request, refusal)
 
     def congestion_changed(self, congested: bool) -> None:  # noqa: FBT001  # the link's call
-        """Nothing: a bot is only ever answered."""
+        """Count it, and no more: a bot is only ever answered."""
+        self._count_congestion(congested=congested)
 
     def connection_lost(self, code: int) -> None:
         """Let go of everything."""
-        self._greeted()
-        self._release()
+        self._ended(code)
         if self._connector is not None:
             self._services.hub.unplug(self._connector, self)
             self._connector = None

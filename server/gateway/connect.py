@@ -74,13 +74,14 @@ class Connect:
         origins: tuple[str, ...],
         *,
         bots: bool,
+        person: type[Connection] = Connection,
     ) -> None:
         self._services = services
         self._doors = doors
         self._links = links
         self._origins = origins
         self._check = self._check_bot if bots else self._check_person
-        self._kind: type[AnyConnection] = BotConnection if bots else Connection
+        self._kind: type[AnyConnection] = BotConnection if bots else person
         self._late = Close.CONNECTOR_REVOKED if bots else Close.NOT_AUTHENTICATED
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,6 +93,7 @@ class Connect:
             client = scope.get("client")
             release = self._doors.enter(client[0] if client else "")
         except errors.Refusal as refusal:
+            self._services.tallies.refusals[refusal.code] += 1
             await _deny(scope, send, refusal)
             return
         try:

@@ -80,7 +80,7 @@ class Connection(Speaker):
         release: Callable[[], None],
     ) -> None:
         limits = services.connection
-        super().__init__(encoding, limits, release)
+        super().__init__(encoding, limits, release, services.tallies)
         self._services = services
         self._decode = COMMANDS[encoding]
         self._digest = digest  #: of the token that the handshake carried
@@ -113,12 +113,12 @@ class Connection(Speaker):
 
     def congestion_changed(self, congested: bool) -> None:  # noqa: FBT001  # the link's call
         """Let the hub sort this reader anew."""
+        self._count_congestion(congested=congested)
         self._services.hub.congestion_changed(iter(self._heard))
 
     def connection_lost(self, code: int) -> None:
         """Let go of everything. A write under way goes on: it may be durable already."""
-        self._greeted()
-        self._release()
+        self._ended(code)
         if self._backlog is not None:
             self._backlog.clear()
             self._waiting_bytes = 0

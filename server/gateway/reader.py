@@ -54,7 +54,7 @@ class ReaderConnection(Speaker):
         digest: bytes | None,
         release: Callable[[], None],
     ) -> None:
-        super().__init__(encoding, services.connection, release)
+        super().__init__(encoding, services.connection, release, services.tallies)
         assert digest is None, "a reader presents nothing"
         limits = services.readers
         self._services = services
@@ -92,12 +92,12 @@ class ReaderConnection(Speaker):
         self._go_on()
 
     def congestion_changed(self, congested: bool) -> None:  # noqa: FBT001  # the link's call
-        """Nothing: the link has the bounds."""
+        """Count it, and no more: the link has the bounds."""
+        self._count_congestion(congested=congested)
 
     def connection_lost(self, code: int) -> None:
         """Let go of everything."""
-        self._greeted()
-        self._release()
+        self._ended(code)
         self._waiting.clear()
         if self._life is not None:
             self._life.cancel()

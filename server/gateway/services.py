@@ -13,6 +13,7 @@ from server.channels.writer import Writer
 from server.clock import Clock
 from server.domain.pace import Paces
 from server.gateway.speaker import ConnectionLimits
+from server.tallies import Tallies
 from storage.database import Database
 from storage.gathering import Gathering
 from storage.sessions import Session
@@ -40,3 +41,4 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     paces: Paces  #: of connectors, over every door
     readers: ReaderLimits
     reading: asyncio.Semaphore  #: how many looks at the store readers may have at once
+    tallies: Tallies

@@ -17,6 +17,7 @@ from server.protocol import replies
 from server.protocol.close import Close
 from server.protocol.codec import Encoding
 from server.protocol.framing import TEXT, Parcel
+from server.tallies import Tallies
 
 
 class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,7 @@ class Speaker:
         "_refusals",
         "_refusals_max",
         "_release",
+        "_tallies",
         "encoding",
         "link",
     )
@@ -51,8 +53,13 @@ class Speaker:
     link: Link
 
     def __init__(
-        self, encoding: Encoding, limits: ConnectionLimits, release: Callable[[], None]
+        self,
+        encoding: Encoding,
+        limits: ConnectionLimits,
+        release: Callable[[], None],
+        tallies: Tallies,
     ) -> None:
+        self._tallies = tallies
         self.encoding = encoding
         self._release = release
         self._refusals_max = limits.refusals_max
@@ -63,6 +70,8 @@ class Speaker:
     def start(self, link: Link, hello_timeout_s: float, late: Close) -> None:
         """Take the link; the peer has ``hello_timeout_s`` to say who it is."""
         self.link = link
+        if link.congested:  # by what was said before the link was handed over
+            self._tallies.congested += 1
         self._greeting = asyncio.get_running_loop().call_later(hello_timeout_s, self.end, late)
 
     def end(self, close: Close) -> None:
@@ -76,6 +85,17 @@ class Speaker:
             self._greeting.cancel()
             self._greeting = None
 
+    def _ended(self, code: int) -> None:
+        """Count the end, and give the place back."""
+        self._greeted()
+        self._release()
+        self._tallies.ended(code)
+        if self.link.congested:
+            self._tallies.congested -= 1
+
+    def _count_congestion(self, *, congested: bool) -> None:
+        self._tallies.congested += 1 if congested else -1
+
     def _check_kind(self, *, text: bool) -> None:
         if text is not (self.encoding.opcode == TEXT):
             raise errors.MalformedFrame("This subprotocol has the other kind of frame.")
@@ -88,6 +108,7 @@ class Speaker:
     def _refuse(self, request: int | None, refusal: errors.Refusal) -> None:
         """Answer with a refusal; a peer that heeds none of them is sent away."""
         self._refusals += 1
+        self._tallies.refusals[refusal.code] += 1
         if self._refusals > self._refusals_max:
             fast = isinstance(refusal, errors.TooFast)
             self.end(Close.TOO_FAST if fast else Close.TOO_MANY_ERRORS)

@@ -32,6 +32,10 @@ HEADERS: Final = (
 )
 
 
+#: Where an answer's refusal is noted in its scope.
+CODE: Final = "cloison.refusal"
+
+
 class _Answer(msgspec.Struct, frozen=True):
     error: ErrorBody
 
@@ -67,15 +71,17 @@ def _json(status: int, body: ErrorBody, headers: Mapping[str, str]) -> Response:
     )
 
 
-async def on_refusal(_request: Request, refusal: errors.Refusal) -> Response:
-    """Answer a refusal that an endpoint raised."""
+async def on_refusal(request: Request, refusal: errors.Refusal) -> Response:
+    """Answer a refusal that an endpoint raised, and leave its code to whoever counts."""
+    request.scope[CODE] = refusal.code
     return answer(refusal)
 
 
-async def on_http_exception(_request: Request, error: HTTPException) -> Response:
+async def on_http_exception(request: Request, error: HTTPException) -> Response:
     """Answer what the router refused: an unknown path, a method that a path does not take."""
     if error.status_code == 404:
-        return answer(errors.NotFound())
+        return await on_refusal(request, errors.NotFound())
+    request.scope[CODE] = errors.BadInput.code
     body = ErrorBody(code=errors.BadInput.code, message=error.detail, temporary=False)
     return _json(error.status_code, body, error.headers or {})
 
@@ -122,7 +128,8 @@ class Guard:
         except ClientDisconnect:
             return  # nobody is there to be answered
         except errors.Refusal as refusal:
-            await answer(refusal)(scope, receive, send_with_headers)
+            response = await on_refusal(Request(scope), refusal)
+            await response(scope, receive, send_with_headers)
         except Exception as bug:  # noqa: BLE001  # named in the log, and answered
             _log.error("request_failed", error=type(bug).__name__, place=_place(bug))
             if not started:

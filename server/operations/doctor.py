@@ -76,8 +76,9 @@ def permissions(settings: Settings) -> Faults:
         for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
             if file.exists():
                 yield from _open_to_others(file, "600")
-    if settings.tls_key is not None and settings.tls_key.exists():
-        yield from _open_to_others(settings.tls_key, "600")
+    for secret in (settings.tls_key, settings.traces_file):
+        if secret is not None and secret.exists():
+            yield from _open_to_others(secret, "600")
 
 
 def _open_to_others(path: Path, mode: str) -> Faults:

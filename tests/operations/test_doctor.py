@@ -182,6 +182,14 @@ def test_a_key_for_tls_is_its_owners_alone(installed: Settings) -> None:
     assert faults(certified) == []
 
 
+def test_traces_that_others_may_read_are_a_fault(installed: Settings, tmp_path: Path) -> None:
+    traces = tmp_path / "spans"
+    traces.touch()
+    traces.chmod(0o644)
+
+    assert faults(installed.model_copy(update={"traces_file": traces})) == ["permissions"]
+
+
 def _tls(settings: Settings, folder: Path) -> Settings:
     (folder / "key.pem").touch(mode=0o644)
     (folder / "key.pem").chmod(0o644)
