@@ -1,9 +1,10 @@
 """Logs: JSON lines on standard error, one an event.
 
-Decides the form, and that libraries speak only to warn: uvicorn's informative lines carry network
-addresses. Invariant: no line carries a body, an address, a name or a token. Exceptions are named by
-their type and their place in the code, never by their message, which may quote what was being
-handled; that holds for what nobody caught, too.
+Decides the form, and that libraries speak only to warn, and each of their sentences once a minute:
+uvicorn's informative lines carry network addresses, and it warns of every request that it cannot
+read, which anybody may send by thousands. Invariant: no line carries a body, an address, a name or
+a token. Exceptions are named by their type and their place in the code, never by their message,
+which may quote what was being handled; that holds for what nobody caught, too.
 """
 
 from __future__ import annotations
@@ -12,13 +13,52 @@ import asyncio
 import logging
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 _log = structlog.get_logger(__name__)
+
+#: Whose lines are written each time; of others see ``Withheld``.
+OURS: Final = ("server", "storage")
+#: Seconds for which a library does not repeat itself.
+QUIET_S: Final = 60.0
+#: Sentences of libraries that are told apart; beyond, they share one place.
+SENTENCES_MAX: Final = 100
+
+
+class Withheld(logging.Filter):
+    """Lets each sentence of a library through once in so many seconds, and counts the others.
+
+    A sentence is its template, before arguments are put in; where a library puts them in by
+    itself, there may be many, so the places are bounded. The next line that is written tells how
+    many were not.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._until: dict[str, float] = {}
+        self._withheld: dict[str, int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a line is written."""
+        if record.name.partition(".")[0] in OURS:
+            return True
+        place = f"{record.name} {_sentence(record)}"
+        if place not in self._until and len(self._until) >= SENTENCES_MAX:
+            place = ""
+        now = self._clock()
+        if now < self._until.get(place, now):
+            self._withheld[place] = self._withheld.get(place, 0) + 1
+            return False
+        self._until[place] = now + QUIET_S
+        record.withheld = self._withheld.pop(place, 0)
+        return True
 
 
 def configure(level: str) -> None:
@@ -35,23 +75,52 @@ def configure(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _name_exceptions,
-                structlog.processors.JSONRenderer(),
-            ],
-        )
-    )
+    handler.setFormatter(_formatter(shared))
+    handler.addFilter(Withheld())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
-    for name in ("server", "storage"):
+    for name in OURS:
         logging.getLogger(name).setLevel(level.upper())
     logging.captureWarnings(capture=True)
+    logging.raiseExceptions = False  # what logging itself prints quotes the record
     _catch_the_rest()
+
+
+def _formatter(shared: list[structlog.typing.Processor]) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, _keep_to_the_template],
+        use_get_message=False,  # arguments are anybody's
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _name_exceptions,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+
+
+def _keep_to_the_template(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Keep of a library's line what does not vary, and how many like it were withheld."""
+    record: logging.LogRecord = event["_record"]
+    event["event"] = _sentence(record)
+    event.pop("stack_info", None)
+    if withheld := getattr(record, "withheld", 0):
+        event["withheld"] = withheld
+    return event
+
+
+def _sentence(record: logging.LogRecord) -> str:
+    """Return what a library's line is about: its first line, without its arguments."""
+    if record.name == "py.warnings":  # Python puts the words in front of the arguments
+        return "a warning"
+    if isinstance(record.msg, BaseException):
+        return type(record.msg).__qualname__
+    lines = str(record.msg).strip().splitlines() or [""]
+    if lines[0].startswith("Traceback"):  # as text, which some hand on: its end says of what
+        return lines[-1].partition(":")[0]
+    return lines[0]
 
 
 def on_loop_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
