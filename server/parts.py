@@ -76,12 +76,7 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
     metrics, tracing = _metrics(settings, tallies), _tracing(settings)
     database, veil = _store(settings, metrics, tracing)
     live = LiveSessions(connections_per_session_max=settings.connections_per_session_max)
-    hub = Hub(
-        veil=veil,
-        readers_per_sphere_max=settings.public_readers_per_sphere_max,
-        limits=_chosen(settings, HubLimits),
-        tallies=tallies,
-    )
+    hub = _hub(settings, veil, tallies)
     broker = _broker(hub, Endings(live, clock), metrics)
     eraser = Eraser(database)
     writer = _writer(settings, clock, database, eraser, broker, tracing)
@@ -168,6 +163,15 @@ def _writer(
     writer = WatchedWriter(database, eraser, broker, clock, limits)
     writer.watchers = (tracing.commanded,)
     return writer
+
+
+def _hub(settings: Settings, veil: Veil, tallies: Tallies) -> Hub:
+    return Hub(
+        veil=veil,
+        readers_per_sphere_max=settings.public_readers_per_sphere_max,
+        limits=_chosen(settings, HubLimits),
+        tallies=tallies,
+    )
 
 
 def _broker(hub: Hub, endings: Endings, metrics: Metrics | None) -> Broker:

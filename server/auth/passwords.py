@@ -11,10 +11,10 @@ A hash made under former parameters still costs what those cost, until its owner
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -31,13 +31,6 @@ T = TypeVar("T")
 RETRY_AFTER_MS = 5_000
 #: How far the pool's threads stand back, where the system can tell threads apart.
 _NICENESS = 10
-
-
-@functools.cache
-def _hash_of_nobody(memory_kib: int, time: int, lanes: int) -> str:
-    """Return what stands for the hash of nobody: 256 random bits match it, which nobody knows."""
-    hasher = PasswordHasher(time_cost=time, memory_cost=memory_kib, parallelism=lanes)
-    return hasher.hash(os.urandom(32))
 
 
 class Passwords:
@@ -61,7 +54,7 @@ class Passwords:
         )
         self._places = threading.BoundedSemaphore(hashers_max + hashes_waiting_max)
         self._closed = False
-        self._nobody = _hash_of_nobody(memory_kib, time, lanes)
+        self._nobody = _of_nobody(memory_kib=memory_kib, time=time, lanes=lanes)
 
     async def hash(self, password: str) -> str:
         """Return the hash to store of ``password``. Raises Busy, GoingAway."""
@@ -106,6 +99,15 @@ class Passwords:
             return self._argon2.verify(password_hash, password)
         except VerifyMismatchError:
             return False
+
+
+def _of_nobody(*, memory_kib: int, time: int, lanes: int) -> str:
+    """Return what stands for the hash of nobody: drawn, for to compute one would delay the start.
+
+    It costs what a hash under these parameters costs, and no password is known to match it.
+    """
+    salt, tag = (b64encode(os.urandom(size)).rstrip(b"=").decode() for size in (16, 32))
+    return f"$argon2id$v=19$m={memory_kib},t={time},p={lanes}${salt}${tag}"
 
 
 def _stand_back() -> None:

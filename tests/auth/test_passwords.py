@@ -154,3 +154,11 @@ def test_the_settings_default_above_owasps_floor_on_one_lane() -> None:
 
     assert settings.argon2_memory_kib == 65_536
     assert (settings.argon2_time, settings.argon2_lanes) == (3, 1)
+
+
+async def test_the_hash_of_nobody_costs_what_others_cost_and_matches_nothing() -> None:
+    passwords = Passwords(memory_kib=64, time=2, lanes=2)
+
+    assert not passwords.needs_rehash(passwords._nobody)
+    assert not await passwords.verify(None, "a password")
+    assert passwords._nobody != Passwords(memory_kib=64, time=2, lanes=2)._nobody

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from time import time
+from typing import Any
 
 import pytest
 
@@ -128,15 +130,17 @@ async def test_deliveries_refusals_and_ends_are_told_by_their_codes(
 
 
 async def test_a_slow_reader_shows_while_it_is_congested_and_when_it_is_cut(tmp_path: Path) -> None:
-    async with serving(tmp_path, metrics_port=0, outbox_bytes_max=65_536) as house:
+    bounds: dict[str, Any] = {"outbox_bytes_high": 4_096, "outbox_bytes_max": 65_536}
+    async with serving(tmp_path, metrics_port=0, **bounds) as house:
         ana = await house.resident(await house.organisation(), "Ana")
         sphere = await house.sphere(ana)
         stuck, writer = await house.person(ana), await house.person(ana)
         await stuck.call("subscribe", sphere=sphere)
-        stuck.stop_reading()
+        _stop_reading(stuck)
         tallies, most = house.parts.services.tallies, 0
         while not tallies.closes:
-            await writer.post(sphere, "x" * 15_000)
+            # Three share a commit, and are less than the bound: congested first, then cut.
+            await asyncio.gather(*(writer.post(sphere, "x" * 16_000) for _ in range(3)))
             most = max(most, tallies.congested)
         figures = await read(house)
         await stuck.close()
@@ -190,6 +194,14 @@ async def _until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not holds():  # noqa: ASYNC110  # the server's own state, which tells nobody
             await asyncio.sleep(0.01)
+
+
+def _stop_reading(person: Person) -> None:
+    """Leave what the server sends in a socket that holds little."""
+    assert person._socket is not None
+    line: socket.socket = person._socket.transport.get_extra_info("socket")
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    person.stop_reading()
 
 
 async def _close(person: Person, code: int) -> None:

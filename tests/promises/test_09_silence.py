@@ -20,8 +20,9 @@ from typing import Any
 
 import pytest
 
-from server.app import _routes, compose
+from server.app import _routes
 from server.gateway.connect import Connect, ConnectReader
+from server.parts import compose
 from server.protocol.commands import AnyCommand
 from server.settings import Settings
 from tests.house import CHEAP
@@ -206,11 +207,9 @@ async def administration(folder: Path) -> tuple[str, str]:
     (folder / "bad.csv").write_text(f"address,role\n{CANARY} at two,{CANARY}\n")
     said, invitation = [], ""
     for words in (
-        ["org", "create", f"{CANARY}-two", "--name", CANARY],
         ["member", "invite", CANARY, f"{CANARY}@three.example"],
         ["member", "import", CANARY, str(folder / "good.csv")],
         ["member", "import", CANARY, str(folder / "bad.csv")],
-        ["doctor"],
     ):
         done = await asyncio.to_thread(
             subprocess.run,
