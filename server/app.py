@@ -11,6 +11,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import structlog
@@ -25,6 +26,7 @@ from server.gateway.connection import Connection
 from server.gateway.slim import slim_protocols
 from server.http.attachments import AttachmentEndpoints, Depot
 from server.http.bring import Bring
+from server.http.deafness import WhileHearing
 from server.http.hooks.endpoint import Hook
 from server.http.intake import Intake
 from server.http.own import Holdings, Own
@@ -122,7 +124,7 @@ def application(parts: Parts) -> ASGIApp:
     web = Starlette(
         routes=_routes(parts, people, bots, readers), exception_handlers=HANDLERS, lifespan=lifespan
     )
-    guarded: ASGIApp = Guard(web)
+    guarded: ASGIApp = Guard(WhileHearing(web, parts.broker.hearing))
     watching = [one.answered for one in (parts.metrics, parts.tracing) if one is not None]
     if watching:
         guarded = Watched(guarded, watching)
@@ -143,7 +145,7 @@ def _routes(parts: Parts, people: Connect, bots: Connect, readers: ConnectReader
     return [
         *routes(
             parts.accounts,
-            parts.database.answers,
+            partial(_ready, parts),
             origins=settings.origins,
             body_bytes_max=settings.http_body_bytes_max,
         ),
@@ -183,6 +185,11 @@ def _file_routes(parts: Parts) -> list[Route]:
     ]
 
 
+async def _ready(parts: Parts) -> bool:
+    """Say whether this node can serve: it hears the others, and the store answers."""
+    return not parts.broker.hearing.deaf and await parts.database.answers()
+
+
 @asynccontextmanager
 async def running(parts: Parts) -> AsyncIterator[None]:
     """Start the parts; at the end finish what is under way, and stop them."""
@@ -190,6 +197,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
     await _take_charge(parts.charge)
     await parts.database.write(migrations.upgrade)
     await parts.eraser.scrub()
+    await parts.broker.start()
     parts.writer.start()
     parts.deadlines.start()
     parts.foreman.start()
@@ -207,6 +215,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
         parts.deadlines.stop()
         await parts.foreman.stop()
         await parts.writer.stop()
+        await parts.broker.stop()
         with suppress(errors.StorageUnavailable):
             await parts.accounts.note_seen()
         parts.passwords.close()

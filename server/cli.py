@@ -66,7 +66,7 @@ def serve(settings: Settings, chosen: argparse.Namespace) -> int:
     """Serve until told to stop."""
     open_files.claim(settings)
     core_dumps.forbid()
-    egress.install()
+    egress.install(_endpoints(settings))
     # uvicorn raises the signal that stopped it once more; being told to stop is no fault.
     signal.signal(signal.SIGTERM, lambda *_: None)
     with _listening(settings) as listener, suppress(KeyboardInterrupt):
@@ -78,6 +78,19 @@ def serve(settings: Settings, chosen: argparse.Namespace) -> int:
         server.run(sockets=[listener])
         return 0 if server.started else 1
     return 0
+
+
+def _endpoints(settings: Settings) -> list[egress.Endpoint]:
+    """Return where this process may connect to. Raises Misconfigured."""
+    if settings.broker_url is None:
+        return []
+    from server.channels.redis_places import places_of  # noqa: PLC0415  # not for a node alone
+
+    try:
+        places = places_of(settings.broker_url.get_secret_value(), settings.broker_places)
+    except ValueError as error:
+        raise Misconfigured(str(error)) from None
+    return [egress.Endpoint(place.host, place.port) for place in places]
 
 
 def _listening(settings: Settings) -> socket.socket:

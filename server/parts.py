@@ -7,7 +7,8 @@ part takes comes from the settings.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -23,6 +24,7 @@ from server.channels.broker_memory import MemoryBroker
 from server.channels.endings import Endings
 from server.channels.hub import Hub, HubLimits
 from server.channels.outcome import Limits, Publication
+from server.channels.recheck import differences
 from server.channels.writer import Writer, WriterLimits
 from server.clock import Clock, SystemClock
 from server.domain.pace import Paces
@@ -30,6 +32,7 @@ from server.gateway.connect import Doors
 from server.gateway.link import LinkLimits
 from server.gateway.services import ReaderLimits, Services
 from server.gateway.speaker import ConnectionLimits
+from server.protocol.close import Close
 from server.settings import Settings
 from server.tallies import Tallies
 from server.watching import Commit, WatchedDatabase, WatchedPasswords, WatchedWriter
@@ -60,6 +63,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     passwords: Passwords
     accounts: Accounts
     deadlines: DeadlineTimer
+    broker: Broker
     writer: Writer
     foreman: Foreman
     charge: Charge
@@ -76,8 +80,11 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
     metrics, tracing = _metrics(settings, tallies), _tracing(settings)
     database, veil = _store(settings, metrics, tracing)
     live = LiveSessions(connections_per_session_max=settings.connections_per_session_max)
-    hub = _hub(settings, veil, tallies)
-    broker = _broker(hub, Endings(live, clock), metrics)
+    broker = _broker(settings, database)
+    hub = _hub(settings, veil, broker, tallies)
+    _join(broker, hub, live, database)
+    for deliver in _listeners(hub, Endings(live, clock), metrics):
+        broker.listen(deliver)
     eraser = Eraser(database)
     writer = _writer(settings, clock, database, eraser, broker, tracing)
     passwords = _passwords(settings, metrics)
@@ -91,10 +98,11 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
         passwords=passwords,
         accounts=_accounts(settings, clock, database, passwords, live, broker),
         deadlines=DeadlineTimer(live, clock),
+        broker=broker,
         writer=writer,
         foreman=Foreman(database, writer, live, clock, every_s=settings.errands_every_s),
         charge=database.charge(),
-        services=_services(settings, clock, database, writer, hub, live, tallies),
+        services=_services(settings, clock, database, writer, hub, live, broker, tallies),
         doors=Doors(
             connections_max=settings.connections_max,
             per_address_max=settings.connections_per_address_max,
@@ -165,8 +173,25 @@ def _writer(
     return writer
 
 
-def _hub(settings: Settings, veil: Veil, tallies: Tallies) -> Hub:
+def _broker(settings: Settings, database: Database) -> Broker:
+    """Return the broker of a node alone, or of one among several. Raises Misconfigured."""
+    if settings.broker_url is None:
+        return MemoryBroker()
+    from server.channels.broker_redis import NodeLimits, RedisBroker  # noqa: PLC0415  # not for one
+    from server.channels.redis_places import plan_of  # noqa: PLC0415  # as above
+
+    try:
+        plan = plan_of(settings.broker_url.get_secret_value())
+    except ValueError as error:
+        raise Misconfigured(str(error)) from None
+    return RedisBroker(
+        plan, database, prefix=settings.broker_prefix, limits=_chosen(settings, NodeLimits)
+    )
+
+
+def _hub(settings: Settings, veil: Veil, broker: Broker, tallies: Tallies) -> Hub:
     return Hub(
+        timelines=None if settings.broker_url is None else broker,
         veil=veil,
         readers_per_sphere_max=settings.public_readers_per_sphere_max,
         limits=_chosen(settings, HubLimits),
@@ -174,14 +199,25 @@ def _hub(settings: Settings, veil: Veil, tallies: Tallies) -> Hub:
     )
 
 
-def _broker(hub: Hub, endings: Endings, metrics: Metrics | None) -> Broker:
-    """Return the broker, and let all hear it that must: the hub first."""
-    broker = MemoryBroker()
-    broker.listen(hub.deliver)
-    broker.listen(endings.deliver)
+def _join(broker: Broker, hub: Hub, live: LiveSessions, database: Database) -> None:
+    """Let a node among several know whom it has to send away, and what to compare."""
+
+    def send_away() -> None:
+        hub.fall_silent()
+        live.send_away(Close.CUT_OFF)
+
+    broker.hearing.send_away = send_away
+    broker.hearing.differences = partial(differences, database, live, hub)
+
+
+def _listeners(
+    hub: Hub, endings: Endings, metrics: Metrics | None
+) -> Iterator[Callable[[Publication], None]]:
+    """Return whoever must hear the broker, in order: the hub first."""
+    yield hub.deliver
+    yield endings.deliver
     if metrics is not None:
-        broker.listen(metrics.heard)
-    return broker
+        yield metrics.heard
 
 
 def _passwords(settings: Settings, metrics: Metrics | None) -> Passwords:
@@ -224,6 +260,7 @@ def _services(
     writer: Writer,
     hub: Hub,
     live: LiveSessions,
+    broker: Broker,
     tallies: Tallies,
 ) -> Services:
     """Return what a connection may use."""
@@ -237,6 +274,7 @@ def _services(
         limits=_chosen(settings, Limits),
         connection=_chosen(settings, ConnectionLimits),
         paces=Paces(rate=settings.connector_posts_per_second, burst=settings.connector_posts_burst),
+        hearing=broker.hearing,
         readers=_chosen(settings, ReaderLimits),
         reading=asyncio.Semaphore(settings.reader_looks_max),
         tallies=tallies,

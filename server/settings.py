@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, FilePath, model_validator
+from pydantic import Field, FilePath, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from server.sources import SecretFiles, SettingsFile
@@ -41,6 +41,23 @@ class Settings(BaseSettings):
         description="Folder of the keys that make stored words readable; by default `keys` in"
         " `data_dir`. Keep it out of the data's backups.",
     )
+    broker_url: SecretStr | None = Field(
+        None,
+        description="Redis through which several nodes hear each other: redis://, rediss://,"
+        " redis+sentinel:// or redis+cluster://; none: this node is alone.",
+    )
+    broker_prefix: str = Field(
+        "cloison",
+        pattern="^[a-z0-9:_-]{1,32}$",
+        description="What the names of the broker's channels begin with; the same on all nodes.",
+    )
+    broker_places: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Further servers that Sentinel or the cluster may name, as a JSON list of"
+            " HOST:PORT: this process connects to no others."
+        ),
+    ] = ()
     origins: Annotated[
         tuple[str, ...],
         Field(
@@ -258,6 +275,41 @@ class Settings(BaseSettings):
     )
     transfer_stall_s: float = _bound(
         30, "Seconds for 64 KiB of a file to come or go; a slower line is cut.", least=0.1
+    )
+
+    beat_every_s: float = _bound(
+        0.2, "Seconds between two beats of a node: four fit in `deaf_after_s`.", least=0.01, most=60
+    )
+    deaf_after_s: float = _bound(
+        0.8,
+        "Seconds without hearing its own beat before a node delivers nothing more: within the"
+        " second in which a revocation must have reached every node.",
+        least=0.05,
+        most=60,
+    )
+    repair_after_s: float = _bound(
+        0.05,
+        "Seconds that a gap on a timeline may last before it is read from the store: many times"
+        " what a message takes through the broker.",
+        least=0.001,
+        most=60,
+    )
+    heads_every_s: float = _bound(
+        2,
+        "Seconds between comparisons of all timelines that are listened to with the store: one"
+        " query.",
+        least=0.05,
+        most=3_600,
+    )
+    broker_queue_max: int = _bound(
+        10_000,
+        "Departures and revocations that wait for a broken line to the broker; beyond, the other"
+        " nodes start over.",
+    )
+    broker_bytes_max: int = _bound(
+        16_777_216,
+        "Bytes unsent to the broker before what is said is left to be found in the store.",
+        least=65_536,
     )
 
     argon2_memory_kib: int = _bound(

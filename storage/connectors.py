@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import bindparam, delete, func, insert, select
 
 from server.domain.facts import Fact
@@ -55,6 +57,11 @@ def by_digest(tx: Transaction, digest: bytes) -> Connector | None:
     if row is None:
         return None
     return Connector(id=row.id, sphere=row.sphere, name=row.name, installed_by=row.installed_by)
+
+
+def alive(tx: Transaction, ids: Iterable[str]) -> set[str]:
+    """Return those of ``ids`` that were not revoked."""
+    return set(tx.execute(select(connector.c.id).where(connector.c.id.in_(list(ids)))).scalars())
 
 
 def of_sphere(tx: Transaction, sphere_id: str) -> list[ConnectorView]:

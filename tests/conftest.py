@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import redis_server
 from tests.house import HandClock, House, serving
+from tests.redis_server import RedisServer
 
 
 @pytest.fixture(params=["fast", "plain"])
@@ -15,6 +17,18 @@ async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
     """Return a running server: each test is run with prepared frames, and over plain ASGI."""
     async with serving(tmp_path, fast_links=request.param == "fast") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the URL of a Redis server: each test has a prefix of its own on it."""
+    if (url := redis_server.given()) is not None:
+        yield url
+        return
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server.url
+    server.kill()
 
 
 @pytest.fixture

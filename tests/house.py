@@ -204,13 +204,22 @@ async def serving(
     folder: Path, *, clock: Any = None, fast_links: bool = True, **settings: Any
 ) -> AsyncIterator[House]:
     """Run a server on a free port until the block ends."""
-    chosen = Settings(
-        **{"port": 0, "data_dir": folder, "fast_links": fast_links, "drain_s": 2, **CHEAP}
-        | engines.settings(folder)
-        | settings
-    )
-    parts = compose(chosen, clock)
-    server = uvicorn.Server(uvicorn_config(parts, application(parts), fast_links=fast_links))
+    parts = compose(settings_for(folder, fast_links=fast_links, **settings), clock)
+    async with serving_parts(parts, folder) as house:
+        yield house
+
+
+def settings_for(folder: Path, **settings: Any) -> Settings:
+    """Return the settings of a test's server, and lay its database."""
+    given = {"port": 0, "data_dir": folder, "drain_s": 2, **CHEAP}
+    return Settings(**given | engines.settings(folder) | settings)
+
+
+@asynccontextmanager
+async def serving_parts(parts: Parts, folder: Path) -> AsyncIterator[House]:
+    """Run a server that is composed already until the block ends."""
+    config = uvicorn_config(parts, application(parts), fast_links=parts.settings.fast_links)
+    server = uvicorn.Server(config)
     serve = asyncio.create_task(server.serve())
     while not server.started:
         assert not serve.done(), "the server did not start"

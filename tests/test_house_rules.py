@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from server.channels.broker_redis import NodeLimits
 from server.channels.hub import HubLimits
 from server.channels.outcome import Limits
 from server.channels.writer import WriterLimits
@@ -112,7 +113,15 @@ def _asked() -> set[str]:
 def test_every_setting_reaches_a_part() -> None:
     by_name = {
         name
-        for kind in (Limits, WriterLimits, HubLimits, ConnectionLimits, LinkLimits, ReaderLimits)
+        for kind in (
+            Limits,
+            WriterLimits,
+            HubLimits,
+            ConnectionLimits,
+            LinkLimits,
+            NodeLimits,
+            ReaderLimits,
+        )
         for name in kind.__struct_fields__
     }
     derived = {"url": {"data_dir", "database_url"}, "keys_path": {"data_dir", "keys_dir"}}

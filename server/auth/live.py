@@ -168,6 +168,12 @@ class LiveSessions:
         if session is not None:
             self._close(session, close)
 
+    def send_away(self, close: Close) -> None:
+        """Close every socket; the sessions live on."""
+        for session in list(self._sessions.values()):
+            for connection in tuple(session.connections):
+                connection.end(close)
+
     def replace_policy(
         self, organisation: str, *, session: SessionPolicy, password: PasswordPolicy, now: int
     ) -> None:

@@ -10,16 +10,53 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from server.channels.hearing import Hearing
 from server.channels.outcome import Publication
 
 
-class Broker(Protocol):
+class Publisher(Protocol):
+    """Takes publications."""
+
+    def publish(self, publication: Publication) -> None:
+        """Deliver ``publication``: on this node, before this returns."""
+        ...
+
+    def after(self, act: Callable[[], None]) -> None:
+        """Call ``act`` once every node applied what was taken from anybody by what is published.
+
+        A node that does not say so in time is deaf by then, and delivers nothing.
+        """
+        ...
+
+
+class Broker(Publisher, Protocol):
     """Delivers each publication to whoever listens, on this node and the others."""
+
+    hearing: Hearing  #: whether this node hears the others
 
     def listen(self, deliver: Callable[[Publication], None]) -> None:
         """Call ``deliver``, which must not raise or block, for each publication from now on."""
         ...
 
-    def publish(self, publication: Publication) -> None:
-        """Deliver ``publication``: on this node, before this returns."""
+    async def follow(self, timeline: str) -> None:
+        """Return when nothing that is said of a timeline from now on can be missed here.
+
+        Raises Busy while this node does not hear the others.
+        """
+        ...
+
+    def unfollow(self, timeline: str) -> None:
+        """Take it that nobody here listens to a timeline any more."""
+        ...
+
+    async def start(self) -> None:
+        """Reach for the others, on the running loop."""
+        ...
+
+    async def heard(self) -> None:
+        """Wait until this node hears the others."""
+        ...
+
+    async def stop(self) -> None:
+        """Take leave of the others."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from server.channels.hearing import Hearing
 from server.channels.outcome import Publication
 
 
@@ -11,6 +12,7 @@ class MemoryBroker:
     """Hands each publication to its listeners at once."""
 
     def __init__(self) -> None:
+        self.hearing = Hearing()
         self._listeners: list[Callable[[Publication], None]] = []
 
     def listen(self, deliver: Callable[[Publication], None]) -> None:
@@ -21,3 +23,22 @@ class MemoryBroker:
         """Deliver to every listener before returning."""
         for deliver in self._listeners:
             deliver(publication)
+
+    def after(self, act: Callable[[], None]) -> None:
+        """Call ``act`` now: there is no other node."""
+        act()
+
+    async def follow(self, timeline: str) -> None:
+        """Return at once: what is said is said here."""
+
+    def unfollow(self, timeline: str) -> None:
+        """Do nothing."""
+
+    async def start(self) -> None:
+        """Do nothing: there is nobody to reach."""
+
+    async def heard(self) -> None:
+        """Return at once."""
+
+    async def stop(self) -> None:
+        """Do nothing."""

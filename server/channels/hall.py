@@ -145,7 +145,7 @@ class Hall:
                 parcels[reader.encoding] = parcel
             reader.send(parcel)
 
-    def shut(self) -> None:
+    def shut(self, close: Close = Close.NOT_PUBLIC) -> None:
         """Send everybody away; what was not handed on yet is dropped."""
         self.public = False
         self._saying, self.bytes = [], 0
@@ -153,7 +153,7 @@ class Hall:
             visit.void = True
         readers, self.readers = self.readers, {}
         for reader in readers:
-            reader.end(Close.NOT_PUBLIC)
+            reader.end(close)
 
     def _turn(self, event: TimelineEvent) -> None:
         """Learn who is called what, and whether and as what the sphere is public."""
@@ -230,16 +230,22 @@ class Halls:
         veil: Veil,
         *,
         readers_per_sphere_max: int,
+        emptied: Callable[[str], None],
     ) -> None:
         self.veil = veil
         self._call_soon = call_soon
         self._readers_max = readers_per_sphere_max
+        self._emptied = emptied
         self._halls: dict[str, Hall] = {}
         self._talking: list[Hall] = []
 
     def __bool__(self) -> bool:
         """Say whether anybody reads on this node."""
         return bool(self._halls)
+
+    def __contains__(self, sphere: str) -> bool:
+        """Say whether anybody reads a sphere on this node."""
+        return sphere in self._halls
 
     @contextmanager
     def visiting(self, sphere: str) -> Iterator[Visit]:
@@ -303,6 +309,14 @@ class Halls:
         hall = self._halls.pop(sphere, None)
         if hall is not None:
             hall.shut()
+            self._emptied(sphere)
+
+    def fall_silent(self) -> None:
+        """Show nothing more to whoever reads here: they come back."""
+        halls, self._halls = self._halls, {}
+        self._talking.clear()
+        for hall in halls.values():
+            hall.shut(Close.CUT_OFF)
 
     def flush(self) -> None:
         """Hand on whatever was said in this turn."""
@@ -313,3 +327,4 @@ class Halls:
     def _close_if_empty(self, sphere: str, hall: Hall) -> None:
         if hall.empty and self._halls.get(sphere) is hall:
             del self._halls[sphere]
+            self._emptied(sphere)

@@ -27,7 +27,7 @@ from server import errors
 from server.channels.appearances import Appearances
 from server.channels.beats import Beats, Later
 from server.channels.hall import Halls
-from server.channels.outcome import Hidden, Publication
+from server.channels.outcome import Departed, Hidden, Publication
 from server.channels.passages import Passages
 from server.channels.room import Reading, Room, Subscriber, Surroundings
 from server.channels.typists import Typists
@@ -43,6 +43,7 @@ from server.protocol.events import (
     PrivateEdited,
     ReactionRemoved,
     SphereForgotten,
+    ThreadForgotten,
 )
 from server.protocol.scalars import MemberRole
 from server.protocol.signals import Signal, Typing
@@ -92,6 +93,18 @@ class Listener(Subscriber, Protocol):
         ...
 
 
+class Timelines(Protocol):
+    """How the hub says which timelines are listened to here."""
+
+    async def follow(self, timeline: str) -> None:
+        """Return when nothing that is said from now on is missed. Raises Busy."""
+        ...
+
+    def unfollow(self, timeline: str) -> None:
+        """Take it that nobody here listens any more."""
+        ...
+
+
 class Bot(Protocol):
     """A connector's connection, as the hub sees it."""
 
@@ -122,8 +135,10 @@ class Hub:
         veil: Veil | None = None,
         readers_per_sphere_max: int = 2_000,
         tallies: Tallies | None = None,
+        timelines: Timelines | None = None,
     ) -> None:
         self._tallies = tallies or Tallies()
+        self._timelines = timelines  #: None: whatever is said is said here
         self._call_soon = call_soon
         self._limits = limits = limits or HubLimits()
         self._appearances = Appearances()
@@ -136,6 +151,7 @@ class Hub:
             self._after_members,
             veil or Veil(secrets.token_bytes(32)),
             readers_per_sphere_max=readers_per_sphere_max,
+            emptied=self._let_go,
         )
         self.passages = Passages()
         self._rooms: dict[str, Room] = {}
@@ -175,7 +191,38 @@ class Hub:
         """Forget a bot's connection."""
         _discard(self._bots, connector, bot)
 
+    def fall_silent(self) -> None:
+        """Hand nothing more to anybody who is here, and send them away: they come back."""
+        for readings in self._readings.values():
+            for reading in readings:
+                reading.void = True
+        self._rooms.clear()
+        self._talking.clear()
+        self.halls.fall_silent()
+        for bots in tuple(self._bots.values()):
+            for bot in tuple(bots):
+                bot.end(Close.CUT_OFF)
+
+    @property
+    def connectors(self) -> list[str]:
+        """Return the connectors whose bots are connected."""
+        return list(self._bots)
+
     # -- the first wall: reading and subscribing
+
+    async def follow(self, timeline: str) -> None:
+        """Hear what other nodes say of a timeline, from before the store is read. Raises Busy."""
+        if self._timelines is not None:
+            await self._timelines.follow(timeline)
+
+    def _let_go(self, timeline: str) -> None:
+        """Follow a timeline no more, when nobody here listens to it."""
+        if (
+            self._timelines is not None
+            and timeline not in self._rooms
+            and timeline not in self.halls
+        ):
+            self._timelines.unfollow(timeline)
 
     @contextmanager
     def reading(self, sphere: str, listener: Listener) -> Iterator[Reading]:
@@ -314,6 +361,8 @@ class Hub:
         """Apply a publication: control first, then content, then what concerns one member."""
         for sphere, member in publication.departures:
             self._depart(sphere, member)
+        for departed in publication.departed:
+            self._expel(departed)
         for sphere in publication.dissolved:
             self.halls.shut(sphere)
         for member, visible in publication.appearances:
@@ -356,6 +405,30 @@ class Hub:
             listener.forget(sphere)
         if room is not None:
             self._close_if_empty(sphere, room)
+
+    def _expel(self, departed: Departed) -> None:
+        """Let out whoever is found to have left, but who came back and subscribed since."""
+        timeline = departed.timeline
+        for reading in self._readings.get(timeline, ()):
+            if departed.member in {None, reading.subscriber.member.id}:
+                reading.void = True
+        if departed.member is not None:
+            self.passages.cut(timeline, departed.member)
+        room = self._rooms.get(timeline)
+        if room is None:
+            return
+        room.flush()
+        for listener in self._listeners_of(departed.member):
+            if room.began_below(listener, departed.seq):
+                room.drop(listener, self._beats.count + self._grace)
+                listener.forget(timeline)
+                listener.notify(_forgotten(departed))
+        self._close_if_empty(timeline, room)
+
+    def _listeners_of(self, member: str | None) -> list[Listener]:
+        if member is not None:
+            return list(self._listeners.get(member, ()))
+        return [one for listeners in self._listeners.values() for one in listeners]
 
     def _outdate(self, sphere: str, member: str | None = None) -> None:
         """Have what is being read of a sphere (by one member) read again."""
@@ -417,6 +490,13 @@ class Hub:
         if room.empty and self._rooms.get(sphere) is room:
             del self._rooms[sphere]
             self._beats.still(sphere)
+            self._let_go(sphere)
+
+
+def _forgotten(departed: Departed) -> Notice:
+    if departed.thread is not None:
+        return ThreadForgotten(sphere=departed.sphere, thread=departed.thread)
+    return SphereForgotten(sphere=departed.sphere)
 
 
 def _discard(index: dict[str, list[T]], key: str, one: T) -> None:

@@ -70,6 +70,23 @@ class Replaced(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionPolicy
 
 
+class Departed(msgspec.Struct, frozen=True, kw_only=True):
+    """A departure at ``seq`` that was only found in the store, long after it perhaps.
+
+    Who subscribed from a snapshot that is no older is not meant. Without a ``member``, everybody.
+    """
+
+    sphere: str
+    thread: str | None
+    member: str | None
+    seq: int
+
+    @property
+    def timeline(self) -> str:
+        """Return the timeline that was left."""
+        return self.thread or self.sphere
+
+
 class Publication(msgspec.Struct, frozen=True, kw_only=True):
     """What every node must hear of a commit, in the order in which a node applies it."""
 
@@ -83,6 +100,8 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     dissolved: tuple[str, ...] = ()  #: spheres that are no more
     appearances: tuple[tuple[str, bool], ...] = ()  #: (member, whether others may see them there)
     reads: tuple[tuple[ReadShown, int], ...] = ()  #: (how far somebody read, the seq it is about)
+    departed: tuple[Departed, ...] = ()
+    destroyed_keys: tuple[bytes, ...] = ()  #: ids of keys that nobody may use any more
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

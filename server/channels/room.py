@@ -176,6 +176,10 @@ class Room:
         self._attendance.depart(subscriber.member.id, gone_at)
         self._stir()
 
+    def began_below(self, subscriber: Subscriber, seq: int) -> bool:
+        """Say whether a subscriber's snapshot is not known to hold ``seq``."""
+        return subscriber in self._present or self._waiting.get(subscriber, seq) < seq
+
     def say(self, entry: Entry) -> None:
         """Hear an event: turn the roster, and keep it to be handed on."""
         for reading in self.expected:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 import msgspec
 import structlog
 
 from server import errors
-from server.channels.broker import Broker
+from server.channels.broker import Publisher
 from server.channels.outcome import Outcome, Request
 from server.channels.posts import AnyDraft, commit_posts
 from server.clock import Clock
@@ -80,7 +81,7 @@ class Writer:
         self,
         database: Database,
         eraser: Eraser,
-        broker: Broker,
+        broker: Publisher,
         clock: Clock,
         limits: WriterLimits,
     ) -> None:
@@ -203,7 +204,11 @@ class Writer:
             await self._scrub()
         self._turning = []
         for item, result in zip(items, results, strict=True):
-            _answer(item, result)
+            if isinstance(item, _Act):
+                # Not before nobody, on any node, is handed what was taken from them.
+                self._broker.after(partial(_answer, item, result))
+            else:
+                _answer(item, result)
 
     async def _scrub(self) -> None:
         """Finish an erasure; what cannot be finished now stays pending."""

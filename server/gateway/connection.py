@@ -308,6 +308,7 @@ class Connection(Speaker):
         stored = await services.sessions.find(digest)
         if stored is None or self.link.closed:
             raise errors.NotAuthenticated
+        services.hearing.check()
         self.member = stored.member
         self._session = session = services.live.attach(stored, self, services.clock.now())
         services.hub.greet(self, hidden=stored.hidden)
@@ -380,6 +381,7 @@ class Connection(Speaker):
         if len(self._heard) >= services.connection.subscriptions_max:
             raise errors.Full("Too many subscriptions on this connection: end one first.")
         with services.hub.subscribing(heard, self) as watch:
+            await services.hub.follow(heard)
             found = await services.database.read(reading.snapshot, self._request(command))
             await self._announced(entered=found.entered)
             services.hub.check_reading(watch)
@@ -545,7 +547,7 @@ def _device(stored: Session, current: str) -> SessionView:
 
 #: Commands after which bytes are erased: they have a pace of their own.
 _REWRITES = frozenset({commands.Edit, commands.Delete})
-_OVER = (Close.SESSION_ENDED, Close.SESSION_EXPIRED)
+_OVER = (Close.SESSION_ENDED, Close.SESSION_EXPIRED, Close.CUT_OFF)
 
 #: Commands that concern this connection, beside the tables of ``dispatch``.
 _ANSWERS: Mapping[

@@ -112,7 +112,7 @@ class ReaderConnection(Speaker):
 
     def end(self, close: Close) -> None:
         """Close; what is unsent of a sphere that is not public any more is for nobody here."""
-        if close is Close.NOT_PUBLIC and self.link.unsent:
+        if close in {Close.NOT_PUBLIC, Close.CUT_OFF} and self.link.unsent:
             self.link.abort()
         else:
             super().end(close)
@@ -153,10 +153,12 @@ class ReaderConnection(Speaker):
         services, halls = self._services, self._services.hub.halls
         for _ in range(LOOKS_MAX):
             with halls.visiting(command.sphere) as visit:
+                await services.hub.follow(command.sphere)
                 async with services.reading:
                     found = await services.database.read(publicity.opening, command.sphere)
                 if self.link.closed:
                     return
+                services.hearing.check()
                 if not visit.outdated:
                     name = halls.admit(visit, self, found)
                     self._sphere = command.sphere

@@ -26,6 +26,7 @@ class Close(IntEnum):
     TOO_FAST = 4002, "too many requests in spite of the refusals"
     BROKEN = 4003, "an error of the server: connect again and resume"
     READER_TIME_OVER = 4004, "a reader's time is over: connect again and read on"
+    CUT_OFF = 4005, "this node does not hear the others: connect again and resume"
     SESSION_EXPIRED = 4500, "the session reached its deadline: sign in again"
     SESSION_ENDED = 4501, "the session was ended: sign in again"
     NOT_AUTHENTICATED = 4502, "no valid hello within the time allowed"

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from server.channels import reading
@@ -87,7 +88,7 @@ def test_posts_of_one_turn_are_one_write_a_reader() -> None:
 
 
 def test_a_post_is_unmasked_and_decoded_once() -> None:
-    body = codec.MSGPACK.encode(
+    body = msgspec.msgpack.encode(
         {
             "type": "post",
             "id": 1,

@@ -67,15 +67,16 @@ class Desk:
 
     # -- a broker
 
-    def listen(self, deliver: Any) -> None:
-        """Nobody listens here."""
-
     def publish(self, publication: Publication) -> None:
         """Remember a publication, or fail."""
         if self.failing is not None:
             raise self.failing
         self.published.append(publication)
         self.diary.append("publish")
+
+    def after(self, act: Any) -> None:
+        """There is no other node."""
+        act()
 
     # -- what a test asks for
 
