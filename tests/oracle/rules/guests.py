@@ -34,7 +34,7 @@ async def accept(walk: Walk, asked: Frame) -> None:
     """Come by a token, once, with the address that it names; then sign in."""
     await walk.settle()
     world = walk.world
-    status, body = await walk.call_http(
+    status, body = await walk.crowd.call_http(
         "POST",
         "/v1/accept",
         body={"invitation": asked["token"], "address": asked["address"], "name": asked["name"],
@@ -54,7 +54,7 @@ async def accept(walk: Walk, asked: Frame) -> None:
         guest = Member("", organisation, asked["name"], "visitor", drawn.address)
         guest.password = PASSWORD
         world.members.append(guest)
-        await walk.sign_in(guest)
+        await walk.crowd.sign_in(guest)
     if guest not in drawn.sphere.stays and guest not in drawn.sphere.invited:
         drawn.sphere.invited[guest] = drawn.by
         shown = {"sphere": drawn.sphere.id, "name": drawn.sphere.name, "by": drawn.by.name}
@@ -73,7 +73,7 @@ async def close_account(walk: Walk, asked: Frame) -> None:
     await walk.settle()
     member = next(one for one in walk.world.members if one.id == asked["member"])
     claim = {"organisation": member.organisation.handle, "address": member.address}
-    status, body = await walk.call_http(
+    status, body = await walk.crowd.call_http(
         "POST",
         "/v1/close",
         body={**claim, "password": member.password, "everywhere": asked["everywhere"]},
