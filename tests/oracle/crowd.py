@@ -51,7 +51,7 @@ class Crowd:
         """Return a new session's token: by a password, where there is one."""
         walk = self._walk
         if not member.password:
-            return await walk.ground.token(member.id)
+            return await walk.ground.token(member)
         claim = {"organisation": member.organisation.handle, "address": member.address}
         asked = {**claim, "password": member.password}
         status, body = await self.call_http("POST", "/v1/sign-in", body=asked)

@@ -29,6 +29,7 @@ class Follower:
         self._head = 0  #: of the snapshot: what is replayed up to it changes no list
         self._held: dict[int, Frame] = {}
         self._purges: list[tuple[str, int]] = []
+        self._deleted: set[int] = set()
 
     # -- steps 3 to 5: the snapshot
 
@@ -37,7 +38,10 @@ class Follower:
         if subscribed.get("type") == "listening":
             subscribed = _as_of_sphere(subscribed)
         for purge in subscribed["purges"]:
-            self._forget(purge["author"], purge["before"])
+            if (message := purge.get("message")) is not None:
+                self._forget_message(message)
+            else:
+                self._forget(purge["author"], purge["before"])
         sphere = subscribed["sphere"]
         if self.horizon != sphere["horizon"] or (self.last or 0) > sphere["head"]:
             where = self.where
@@ -93,20 +97,59 @@ class Follower:
             change = CHANGES.get(event["type"])
             if change is not None:
                 change(self, event)
-        if event["type"] in {"member_left", "manager_left"} and event["kept"] != "named":
+        if (revise := REVISIONS.get(event["type"])) is not None:
+            revise(self, event)
+        elif event["type"] in {"member_left", "manager_left"} and event["kept"] != "named":
             self._forget(event["member"], event["seq"])
         elif event["type"] == "bequest_withdrawn":
             self._forget(event["author"], event["before"])
 
     def _forget(self, author: str, before: int) -> None:
         self._purges.append((author, before))
+        theirs = {
+            seq
+            for seq, event in self.events.items()
+            if seq < before and written_by(event) == author
+        }
         for seq, event in self.events.items():
-            if seq < before and written_by(event) == author:
+            if seq in theirs or hangs_on(event) in theirs:
+                self.events[seq] = GONE
+
+    def _forget_message(self, message: int) -> None:
+        """Forget a message with what hangs on it."""
+        self._deleted.add(message)
+        for seq, event in self.events.items():
+            if message in {seq, hangs_on(event)}:
                 self.events[seq] = GONE
 
     def _is_purged(self, event: Frame) -> bool:
         author = written_by(event)
+        if {event["seq"], hangs_on(event)} & self._deleted:
+            return True
         return any(author == one and event["seq"] < before for one, before in self._purges)
+
+    # -- what becomes of messages
+
+    def edited(self, event: Frame) -> None:
+        """Put other words in the place of a message, and forget its former edits."""
+        place = event["message"]
+        for seq, other in self.events.items():
+            if other["type"] in EDITS and hangs_on(other) == place and seq < event["seq"]:
+                self.events[seq] = GONE
+        if (message := self.events.get(place, GONE)) is not GONE:
+            said = {one: event[one] for one in event.keys() & {"body", "scheme", "sealed"}}
+            self.events[place] = {**message, **said, "edited_at": event["at"]}
+
+    def deleted(self, event: Frame) -> None:
+        """Forget a message."""
+        self._forget_message(event["message"])
+
+    def took_back(self, event: Frame) -> None:
+        """Forget a reaction."""
+        names = ("by", "message", "reaction")
+        for seq, other in self.events.items():
+            if other["type"] == "reaction_added" and all(other[one] == event[one] for one in names):
+                self.events[seq] = GONE
 
     # -- what changes the lists
 
@@ -154,6 +197,8 @@ class Follower:
 
 
 MESSAGES = ("message_posted", "private_posted")
+EDITS = ("message_edited", "private_edited")
+REACTIONS = ("reaction_added", "reaction_removed")
 SETTINGS = ("name", "audience", "history", "listed", "revision")
 CHANGES = {
     "member_joined": Follower.joined,
@@ -170,6 +215,14 @@ CHANGES = {
 }
 
 
+REVISIONS = {
+    "message_edited": Follower.edited,
+    "private_edited": Follower.edited,
+    "message_deleted": Follower.deleted,
+    "reaction_removed": Follower.took_back,
+}
+
+
 def _as_of_sphere(listening: Frame) -> Frame:
     """Return the snapshot of a thread in the form of a sphere's: it has no settings of its own."""
     thread = listening["thread"]
@@ -183,12 +236,19 @@ def _as_of_sphere(listening: Frame) -> Frame:
 
 
 def written_by(event: Frame) -> str | None:
-    """Return whose departure takes an event along: messages, arrivals, names."""
-    if event["type"] in MESSAGES:
+    """Return whose departure takes an event along: messages, reactions, arrivals, names."""
+    if event["type"] in {*MESSAGES, *EDITS}:
         return str(event["author"])
+    if event["type"] in REACTIONS:
+        return str(event["by"])
     if event["type"] == "member_joined":
         return str(event["member"]["member"])
     return str(event["member"]) if event["type"] == "member_renamed" else None
+
+
+def hangs_on(event: Frame) -> int | None:
+    """Return the message that an event is an edit of, or a reaction to."""
+    return int(event["message"]) if event["type"] in {*EDITS, *REACTIONS} else None
 
 
 def unlike(old: Follower, fresh: Follower) -> str | None:
@@ -198,14 +258,14 @@ def unlike(old: Follower, fresh: Follower) -> str | None:
         if one != other:
             return f"{what}: {one} / fresh {other}"
     # A former member of whom one may see nothing labels nothing: a client may keep them or not.
-    authors = {event.get("author") for event in fresh.events.values()}
+    authors = {one["author"] for one in fresh.events.values() if one["type"] in MESSAGES}
     known = {member: name for member, name in old.former.items() if member in authors}
     if known != fresh.former and "thread" not in old.where:
         return f"former: {known} / fresh {fresh.former}"
     for seq in sorted(old.events):
         one = _settled(old.events[seq], fresh)
         other = _settled(fresh.events.get(seq, GONE), fresh)
-        if one != other:
+        if one != other and not _hangs_in_the_air(old, seq):
             return f"at {seq}: {old.events[seq]} / fresh {fresh.events.get(seq)}"
     missing = [seq for seq in fresh.events if seq >= min(old.events, default=0) and
                seq >= (old.horizon or 0) and seq not in old.events]  # fmt: skip
@@ -214,8 +274,17 @@ def unlike(old: Follower, fresh: Follower) -> str | None:
 
 def _settled(event: Frame, fresh: Follower) -> Frame:
     """Return an event, or GONE for what a client need not hold any more."""
+    if (message := hangs_on(event)) is not None:
+        about = _settled(fresh.events.get(message, GONE), fresh)
+        return event if about is not GONE else GONE
     author = event.get("author")
     nobody = event["type"] in MESSAGES and (
         author not in fresh.members and author not in fresh.former
     )
     return GONE if nobody or event["type"] == "erased" else event
+
+
+def _hangs_in_the_air(old: Follower, seq: int) -> bool:
+    """Say whether an event hangs on a message that was never read: what becomes of that, of it."""
+    message = hangs_on(old.events[seq])
+    return message is not None and message not in old.events

@@ -27,9 +27,12 @@ class Event:
     newcomers: bool = False  #: written while history was visible: those who come later see it
     readers: bool = False  #: written while the sphere was public
     about: tuple[Event, ...] = ()  #: earlier events: who may see none of them hears nothing of it
+    answers: Event | None = None  #: the message that it refers to
+    hangs: Event | None = None  #: the message that it is an edit of, or a reaction to
     message: bool = False  #: a person's words
     alias: Any = None  #: who it is by, once kept as «a former member»
     erased: bool = False
+    deleted: bool = False  #: by its author, whose place it stays
     record: Frame | None = None  #: what the journal says of it
     digest: Any = None  #: of its record
 
@@ -158,6 +161,25 @@ class Sphere:
         """Go through what somebody wrote and is still there."""
         return (event for event in self.events if event.author is author and not event.erased)
 
+    def traces(self, author: object) -> Iterator[Event]:
+        """Go through the same, and the places of what they deleted themselves."""
+        return (
+            event
+            for event in self.events
+            if event.author is author and (event.deleted or not event.erased)
+        )
+
+    def hanging(self, message: Event) -> list[Event]:
+        """Return the edits of a message, and the reactions to it."""
+        return [event for event in self.events if event.hangs is message and not event.erased]
+
+    def written(self, seq: int) -> Event | None:
+        """Return the message at a place, of a person or of a bot, that is there."""
+        for event in self.events[seq - 1 : seq] if seq > 0 else ():
+            if event.type in MESSAGES and not event.erased:
+                return event
+        return None
+
     def former(self, stay: Stay) -> list[Frame]:
         """Return who left words under their name that this member may see."""
         return [
@@ -205,6 +227,18 @@ class Thread(Sphere):
         ]
 
 
+#: What people and bots say.
+MESSAGES = ("message_posted", "private_posted", "connector_posted")
+
+
+def erase(sphere: Sphere, events: Iterable[Event]) -> None:
+    """Leave of events their places alone, and nothing of what hangs on them."""
+    for event in events:
+        if event.message:
+            erase(sphere, sphere.hanging(event))
+        event.erased, event.deleted = True, False
+
+
 def may_see(stay: Stay, event: Event) -> bool:
     """Say whether a member may see what stands at a place."""
     return event.seq >= stay.horizon or (event.newcomers and not stay.entered)
@@ -223,7 +257,10 @@ def shown(sphere: Sphere, stay: Stay, event: Event) -> Frame | None:
     place = {**sphere.place, "seq": event.seq, "at": event.at}
     if event.erased or not may_hear_of(stay, event.about):
         return {"type": "erased", **place}
-    return {"type": event.type, **place, **event.fields}
+    said = dict(event.fields)
+    if event.answers is not None and not may_see(stay, event.answers):
+        del said["reply_to"]
+    return {"type": event.type, **place, **said}
 
 
 def purges(sphere: Sphere, stay: Stay, after: int) -> list[Frame]:
@@ -239,6 +276,10 @@ def purges(sphere: Sphere, stay: Stay, after: int) -> list[Frame]:
             told.append({"author": event.fields["author"], "before": event.fields["before"]})
         elif event.type in {"member_left", "manager_left"} and event.fields["kept"] != "named":
             told.append({"author": event.fields["member"], "before": event.seq})
+        elif event.type == "message_deleted" and event.about[0].deleted:
+            message = event.about[0].seq
+            told.append({"author": event.about[0].fields["author"], "before": message + 1,
+                         "message": message})  # fmt: skip
     return told
 
 

@@ -147,8 +147,8 @@ class World:
             at=more.pop("at", None) or self.moment(),
             type=kind,
             fields=fields,
-            newcomers=sphere.history == "visible",
-            readers=sphere.audience == "public",
+            newcomers=more.pop("newcomers", sphere.history == "visible"),
+            readers=more.pop("readers", sphere.audience == "public"),
             **more,
         )
         if not isinstance(sphere, Thread) and kind in RECORDED:

@@ -10,6 +10,7 @@ from tests.oracle.rules import (
     guests,
     journal,
     marks,
+    messages,
     office,
     posts,
     profiles,
@@ -40,6 +41,7 @@ FEATURES = (
     readers,
     signals,
     marks,
+    messages,
 )
 
 COMMANDS: dict[str, Answer] = {

@@ -79,6 +79,7 @@ async def shut_out(walk: Walk, asked: Frame) -> None:
     await walk.wish("SetDisabled", member=member.id, disabled=asked["disabled"])
     member.disabled = asked["disabled"]
     if member.disabled:
+        member.cut_off = True
         for admission in walk.world.admissions:
             admission.void |= admission.by is member
         for session in walk.world.sessions:

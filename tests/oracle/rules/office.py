@@ -109,6 +109,7 @@ def void_admissions(world: World, member: Member) -> None:
 
 def end_sessions(world: World, member: Member) -> None:
     """End every session of somebody."""
+    member.cut_off = True
     for session in world.sessions:
         if session.member is member and not session.over:
             world.end(session, SESSION_ENDED)

@@ -61,6 +61,7 @@ def public(sphere: Sphere, event: Event) -> Frame:
         "body": event.fields["body"],
         **({} if name is None else {"name": name}),
         **({"bot": True} if by_bot else {}),
+        **({"edited_at": event.fields["edited_at"]} if "edited_at" in event.fields else {}),
     }
 
 

@@ -113,6 +113,17 @@ class Draw:
             return self.rng.choice(self.world.members).id
         return self.stranger()
 
+    def message(self, timeline: Sphere, *, by: Member | None = None) -> int:
+        """Return the place of a message, of somebody's if asked; seldom of something else."""
+        near = [
+            event
+            for event in timeline.events
+            if event.message and (by is None or event.author is by) and not event.erased
+        ]
+        if not near or self.chance(0.15):
+            return self.rng.randint(1, timeline.head + 1)
+        return self.rng.choice(near[-6:] if self.chance(0.6) else near).seq
+
     def words(self) -> str:
         """Return something to say."""
         return f"words {self.rng.randrange(10**9)}"
