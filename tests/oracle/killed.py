@@ -42,6 +42,7 @@ DELAY_MAX_S = 0.008
 async def kill(walk: Walk) -> None:
     """Kill the server, start it again, and find out what had been done. Raises Deviation."""
     await walk.settle()
+    await walk.gallery.empty()
     before = pickle.dumps(walk.world)
     steps = [step for step in draw_race(walk) if step.kind not in UNSEEN]
     sent = [(step, await walk.send(step)) for step in steps]

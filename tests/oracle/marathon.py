@@ -104,6 +104,7 @@ async def one_world(ground: HouseGround | ProcessGround, seed: str, steps: int) 
         trace = tuple(walk.trace)
         return Verdict(walk.steps, walk.counts, seed, str(deviation), trace)
     finally:
+        await walk.gallery.empty()
         await walk.crowd.leave()
     return Verdict(walk.steps, walk.counts, seconds=time.perf_counter() - began)
 

@@ -16,6 +16,7 @@ from server.administration import wishes
 from tests.oracle.clients import Clients
 from tests.oracle.crowd import Crowd
 from tests.oracle.deviation import Deviation
+from tests.oracle.gallery import Gallery
 from tests.oracle.ground import Ground
 from tests.oracle.lanes import timeline_of
 from tests.oracle.model.people import Frame
@@ -54,6 +55,7 @@ class Walk:
         self.rng = rng
         self.crowd = Crowd(self)
         self.clients = Clients(self)
+        self.gallery = Gallery(self)
         self.trace: deque[str] = deque(maxlen=TRACE_MAX)
         self.on_crash: Callable[[Walk], Awaitable[None]] | None = None
         self.steps = 0
@@ -160,6 +162,7 @@ class Walk:
         """Compare everything that came on every line. Raises Deviation."""
         self.settled(await settle(self))
         await self.crowd.bury()
+        await self.gallery.settle()
 
     def settled(self, heard: Heard) -> None:
         """Let the devices process what came, now that it is found to be right."""

@@ -32,6 +32,8 @@ class Event:
     message: bool = False  #: a person's words
     alias: Any = None  #: who it is by, once kept as «a former member»
     erased: bool = False
+    #: Readers may have been told to forget it, with all else of its author, until they read anew.
+    unread: bool = False
     deleted: bool = False  #: by its author, whose place it stays
     record: Frame | None = None  #: what the journal says of it
     digest: Any = None  #: of its record
@@ -91,6 +93,7 @@ class Sphere:
     listed: bool = False
     revision: int = 1
     dissolved: bool = False
+    shut: int = 0  #: how often it stopped being public
     #: What readers know a message (by its seq) or an author (by what members know) by.
     public_ids: dict[Any, Any] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)

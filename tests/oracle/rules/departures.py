@@ -151,6 +151,7 @@ def _sign(messages: list[Event], leaver: Member) -> None:
     nobody = Unknown("id")
     for event in messages:
         event.alias = event.fields["author"] = nobody
+        event.unread = True
         others = [one for one in event.fields.pop("mentions", ()) if one != leaver.id]
         if others:
             event.fields["mentions"] = others
@@ -195,6 +196,8 @@ def _withdraw(world: World, sphere: Sphere, author: Member, stay: Stay | None, a
     before = sphere.head + 1 if stay is None else stay.horizon
     left = [event for event in sphere.traces(author) if event.seq < before]
     erase(sphere, left)
+    for event in sphere.by(author):
+        event.unread = True
     known_as: dict[object, list[Event]] = {}
     for event in left:
         known_as.setdefault(event.alias or author.id, []).append(event)

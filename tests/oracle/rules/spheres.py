@@ -44,6 +44,7 @@ def configure(world: World, me: Connection, asked: Frame) -> Frame:
     if all(getattr(sphere, name) == value for name, value in chosen.items()):
         return {"type": "done"}
     showed = sphere.shows_itself
+    sphere.shut += sphere.audience == "public" != chosen["audience"]
     for name, value in chosen.items():
         setattr(sphere, name, value)
     sphere.revision += 1
