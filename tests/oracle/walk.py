@@ -19,6 +19,7 @@ from tests.oracle.deviation import Deviation
 from tests.oracle.gallery import Gallery
 from tests.oracle.ground import Ground
 from tests.oracle.lanes import timeline_of
+from tests.oracle.leaning import GATHERING, GATHERING_STEPS, leaning
 from tests.oracle.model.people import Frame
 from tests.oracle.model.sphere import may_see
 from tests.oracle.model.world import World
@@ -43,7 +44,6 @@ CRASHES = 0.01
 FIRST = 7
 #: Steps that a trace shows.
 TRACE_MAX = 40
-WEIGHTS = [weight for weight, _ in STEPS]
 
 
 class Walk:
@@ -62,6 +62,7 @@ class Walk:
         self.counts: Counter[str] = Counter()  #: of each command and its answer, of each event
         self._constants: dict[str, Any] = {}
         self._unsettled = 0
+        self._leaning = leaning(rng)
 
     # -- the walk
 
@@ -94,8 +95,9 @@ class Walk:
     def draw(self) -> Step:
         """Draw something that may be tried now."""
         draw = Draw(self.world, self.rng)
+        weights = GATHERING if self.steps < GATHERING_STEPS else self._leaning
         while True:
-            (_, propose) = self.rng.choices(STEPS, WEIGHTS)[0]
+            (_, propose) = self.rng.choices(STEPS, weights)[0]
             if (step := propose(draw)) is not None:
                 return step
 

@@ -21,10 +21,10 @@ from tests.oracle.rules import (
     spheres,
     threads,
 )
-from tests.oracle.rules.vocabulary import Act, Answer, Propose
+from tests.oracle.rules.vocabulary import Act, Answer, Feature, Propose
 
 #: Every feature that is compared.
-FEATURES = (
+FEATURES: tuple[Feature, ...] = (
     spheres,
     arrivals,
     posts,
