@@ -7,18 +7,25 @@ at most once; what it held when it broke is on the shelf of its session, to be r
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from tests.oracle.deviation import Deviation
 from tests.oracle.follower import Follower, unlike
+from tests.oracle.landed import SIGNALS
 from tests.oracle.lanes import is_told, lane_of, timeline_of
-from tests.oracle.model.people import Frame
+from tests.oracle.model.people import Connection, Frame
+from tests.oracle.model.sphere import Thread
+from tests.oracle.model.world import World
+from tests.oracle.rules.reading import is_seen
 from tests.oracle.rules.vocabulary import Command, Draw
-from tests.oracle.settling import Heard
+from tests.oracle.settling import PATIENCE_S, Heard
 
 if TYPE_CHECKING:
     from tests.oracle.walk import Walk
 
+#: Of the comparisons, those that wait until it is told who is there.
+PRESENCES = 0.3
 Held = dict[tuple[int, str], Follower]
 
 
@@ -45,9 +52,17 @@ class Clients:
         """Let every device process what came."""
         for key, frames in heard.items():
             session = self._walk.world.connections[key].session.key
-            for frame in filter(is_told, frames):
-                self._walk.counts[f"heard: {frame['type']}"] += 1
-                self._hear(key, session, frame)
+            for frame in frames:
+                if is_told(frame):
+                    self._walk.counts[f"heard: {frame['type']}"] += 1
+                    self._hear(key, session, frame)
+                elif frame["type"] in SIGNALS:
+                    self._feel(key, frame)
+
+    def _feel(self, key: int, signal: Frame) -> None:
+        self._walk.counts[f"heard: {signal['type']}"] += 1
+        if (follower := self._followers.get((key, lane_of(signal)))) is not None:
+            follower.take_signal(signal)
 
     def _hear(self, key: int, session: int, frame: Frame) -> None:
         timeline = lane_of(frame)
@@ -130,6 +145,10 @@ class Clients:
         if old is None or me is None:
             return
         walk.note(f"the law: {me} in {timeline}")
+        if walk.rng.random() < PRESENCES:
+            await self._look_around(key, timeline)
+            if (key, timeline) not in self._followers:
+                return
         other = await walk.crowd.open(me.session)
         fresh = await self._afresh(other.key, old.where)
         await walk.settle()
@@ -144,6 +163,23 @@ class Clients:
                 f"snapshot and events are not a fresh snapshot, {me} in {timeline}: {found}"
             )
 
+    async def _look_around(self, key: int, timeline: str) -> None:
+        """Compare who is there, as a device was told, with who is: it may lag, within a bound."""
+        found = None
+        for patience in PATIENCE_S:
+            await asyncio.sleep(patience)
+            await self._walk.settle()
+            me, follower = (
+                self._walk.world.connections.get(key),
+                self._followers.get((key, timeline)),
+            )
+            if me is None or follower is None:
+                return
+            if (found := _misses(self._walk.world, me, follower)) is None:
+                self._walk.counts["law: presence"] += 1
+                return
+        raise Deviation(f"{self._walk.world.connections[key]} in {timeline} does not know {found}")
+
     async def _afresh(self, key: int, where: Frame) -> Follower:
         """Read all of a timeline, as if for the first time."""
         fresh = Follower()
@@ -156,6 +192,23 @@ class Clients:
             more = page["more"]
             after = page["events"][-1]["seq"] if page["events"] else after
         return fresh
+
+
+def _misses(world: World, me: Connection, follower: Follower) -> str | None:
+    """Return what a device has not been told of who is there and how far they read, or None."""
+    timeline = world.timeline(follower.where)
+    assert timeline is not None
+    shown = {one["member"]: one["up_to"] for one in timeline.reads(timeline.stays[me.member])}
+    if shown != follower.reads:
+        return f"how far they read: {shown}, but {follower.reads}"
+    there = {
+        one.member.id
+        for one in world.living()
+        if timeline in one.hears and is_seen(timeline.stays[one.member])
+    }
+    if not isinstance(timeline, Thread) and there != follower.present:
+        return f"who is there: {there}, but {follower.present}"
+    return None
 
 
 def _forget(held: Held, key: int, timeline: str) -> None:

@@ -25,6 +25,8 @@ class Follower:
         self.members: dict[str, Frame] = {}
         self.former: dict[str, str] = {}
         self.connectors: dict[str, Frame] = {}
+        self.present: set[str] = set()
+        self.reads: dict[str, int] = {}
         self.where: Frame = {}  #: how commands name the timeline
         self._head = 0  #: of the snapshot: what is replayed up to it changes no list
         self._held: dict[int, Frame] = {}
@@ -52,6 +54,8 @@ class Follower:
         self.members = {one["member"]: dict(one) for one in subscribed["members"]}
         self.former = {one["member"]: one["name"] for one in subscribed["former"]}
         self.connectors = {one["connector"]: one for one in subscribed["connectors"]}
+        self.present = set(subscribed.get("present", ()))
+        self.reads = {one["member"]: one["up_to"] for one in subscribed["reads"]}
         if self.last is None:
             self.last = self._head
 
@@ -78,6 +82,15 @@ class Follower:
         if event["seq"] > (self.last or 0):
             self._held[event["seq"]] = event
         self._go_on()
+
+    def take_signal(self, signal: Frame) -> None:
+        """Take what is true for a moment."""
+        self.present |= set(signal.get("came", ()))
+        self.present -= set(signal.get("went", ()))
+        if signal["type"] == "read_shown":
+            self.reads.pop(signal["member"], None)
+            if signal.get("up_to") is not None:
+                self.reads[signal["member"]] = signal["up_to"]
 
     @property
     def waits(self) -> bool:
@@ -162,6 +175,8 @@ class Follower:
     def left(self, event: Frame) -> None:
         """Take somebody from the list, with their connectors."""
         gone = self.members.pop(event["member"], None)
+        self.present.discard(event["member"])
+        self.reads.pop(event["member"], None)
         for bot in [k for k, v in self.connectors.items() if v["installed_by"] == event["member"]]:
             del self.connectors[bot]
         if event["kept"] == "named" and gone is not None and "thread" not in self.where:
@@ -232,6 +247,7 @@ def _as_of_sphere(listening: Frame) -> Frame:
         "members": [{"member": one} for one in thread["members"]],
         "former": listening["former"],
         "connectors": [],
+        "reads": listening["reads"],
     }
 
 

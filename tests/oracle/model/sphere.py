@@ -62,6 +62,7 @@ class Stay:
     overrides: dict[str, str | None] = field(default_factory=dict)  #: of the profile
     private: str = "usual"  #: whether they are there for new private threads here
     read: int = 0  #: how far they said that they read
+    show_read: bool = False  #: to the others
     default: Any = None  #: the thread where their messages go first
 
 
@@ -143,6 +144,7 @@ class Sphere:
             "head": self.head,
             "read": stay.read,
             **({} if stay.private == "usual" else {"private": stay.private}),
+            **({"show_read": True} if stay.show_read else {}),
             **({} if stay.default is None else {"default_thread": stay.default.id}),
         }
 
@@ -150,6 +152,18 @@ class Sphere:
     def place(self) -> Frame:
         """Return how events, notices and commands name this timeline."""
         return {"sphere": self.id}
+
+    def reads(self, stay: Stay) -> list[Frame]:
+        """Return how far those read who let a member see it."""
+        return [
+            {"member": member.id, "up_to": other.read}
+            for member, other in self.stays.items()
+            if self.home_stay(member).show_read and member.visible and other.read >= stay.horizon
+        ]
+
+    def home_stay(self, member: Member) -> Stay:
+        """Return the stay of which a member's wishes are."""
+        return self.stays[member]
 
     def member_view(self, stay: Stay) -> Frame:
         """Return somebody inside, as the others see them."""
@@ -208,6 +222,10 @@ class Thread(Sphere):
     def place(self) -> Frame:
         """Return how events, notices and commands name this timeline."""
         return {"sphere": self.home.id, "thread": self.id}
+
+    def home_stay(self, member: Member) -> Stay:
+        """Return the stay in the sphere."""
+        return self.home.stays[member]
 
     def thread_view(self, stay: Stay | None = None) -> Frame:
         """Return the thread as whoever takes part sees it."""
