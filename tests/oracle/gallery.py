@@ -168,9 +168,10 @@ class Gallery:
         known = plain(sphere.public_ids[event.seq])
         if isinstance(known, str):
             return known
-        if event.unread:
-            return ""
-        return next((one for one in left if one not in self._walk.world.taken), "")
+        new = [one for one in left if one not in self._walk.world.taken]
+        if event.unread:  # whether it is held is open: by its words
+            new = [one for one in new if left[one]["body"] == event.fields["body"]]
+        return next(iter(new), "")
 
     def _sphere(self, key: int) -> Sphere:
         sphere_id = self._walk.world.readers[key][0]

@@ -32,6 +32,9 @@ UNSEEN = {
     "describe",
     "invite",
     "invite_visitor",
+    "invite_member",
+    "withdraw_invitation",
+    "set_policies",
     "appear",
     "prefer",
 }

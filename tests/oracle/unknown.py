@@ -23,7 +23,7 @@ class Unknown:
     __slots__ = ("kind", "value")
 
     def __init__(self, kind: str) -> None:
-        self.kind = kind  #: "id", "at", "token", "digest"
+        self.kind = kind  #: "id", "at", "token", "digest", "value"
         self.value: Any = None
 
     def __repr__(self) -> str:
@@ -36,6 +36,8 @@ class Unknown:
 
     def fits(self, got: Any) -> bool:
         """Say whether a value is of this kind."""
+        if self.kind == "value":
+            return True
         if self.kind == "at":
             return isinstance(got, int) and got > 0
         if self.kind == "token":

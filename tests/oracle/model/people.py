@@ -15,6 +15,8 @@ class Organisation:
     id: str
     handle: str
     directory: bool = False
+    #: What it demands, where it was changed: the rest is learnt from the first answer.
+    policies: Frame = field(default_factory=dict)
 
 
 @dataclass(eq=False)

@@ -41,12 +41,15 @@ class Event:
 
 @dataclass(eq=False)
 class Admission:
-    """An invitation of a guest from outside, as a token."""
+    """An invitation as a token: of a guest, to a sphere; or of a member, to the organisation."""
 
     token: Any
-    sphere: Sphere
+    organisation: Organisation
+    sphere: Sphere | None
     address: str
     by: Member
+    role: str = "visitor"
+    id: Any = None
     void: bool = False
 
 

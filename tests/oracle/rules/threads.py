@@ -123,4 +123,4 @@ def _prefer(draw: Draw) -> Step | None:
 
 COMMANDS: dict[str, Answer] = {"converse": converse, "prefer": prefer}
 DEEDS: dict[str, Act] = {}
-STEPS: list[tuple[float, Propose]] = [(4, _converse), (1.2, _prefer)]
+STEPS: list[tuple[float, Propose]] = [(4, _converse), (2, _prefer)]
