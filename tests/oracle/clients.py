@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from tests.oracle.catalogue import Catalogue
 from tests.oracle.deviation import Deviation
 from tests.oracle.follower import Follower, unlike
 from tests.oracle.landed import SIGNALS
@@ -36,9 +37,11 @@ class Clients:
         self._walk = walk
         self._followers: Held = {}  #: by connection and timeline
         self._shelf: Held = {}  #: by session and timeline
+        self._catalogues: dict[int, Catalogue] = {}  #: by connection
 
     def put_away(self, connection: int, session: int) -> None:
         """Put what a line held on the shelf of its session."""
+        self._catalogues.pop(connection, None)
         for one, timeline in [pair for pair in self._followers if pair[0] == connection]:
             self.shelve(one, timeline, session)
 
@@ -52,12 +55,32 @@ class Clients:
         """Let every device process what came."""
         for key, frames in heard.items():
             session = self._walk.world.connections[key].session.key
+            self._keep_up(key, frames)
             for frame in frames:
                 if is_told(frame):
                     self._walk.counts[f"heard: {frame['type']}"] += 1
                     self._hear(key, session, frame)
                 elif frame["type"] in SIGNALS:
                     self._feel(key, frame)
+
+    def _keep_up(self, key: int, frames: list[Frame]) -> None:
+        """Keep the list of a device fresh by what came, and compare it with another list."""
+        held = self._catalogues.get(key)
+        fresh = None
+        for frame in frames:
+            if frame["type"] == "spheres":
+                fresh = Catalogue(frame)
+            for one in (held, fresh):
+                if one is not None:
+                    one.take(frame)
+        if fresh is None:
+            return
+        self._catalogues[key] = fresh
+        if held is not None:
+            self._walk.counts["law: list"] += 1
+            if found := held.differs(fresh):
+                me = self._walk.world.connections[key]
+                raise Deviation(f"the list of {me} is not what a fresh one says: {found}")
 
     def _feel(self, key: int, signal: Frame) -> None:
         self._walk.counts[f"heard: {signal['type']}"] += 1
