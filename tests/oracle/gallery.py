@@ -29,14 +29,19 @@ NOT_PUBLIC = 4505
 class Reader:
     """Somebody who reads, and what they hold."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, known: set[str]) -> None:
         self.line = line
+        self.known = known  #: ids of messages and authors that some reader was ever shown
         self.name = ""
         self.held: dict[str, Frame] = {}  #: by message, in order
 
     def take(self, frame: Frame) -> None:
         """Take what is told, as protocol.md says."""
         kind = frame["type"]
+        for name in {"message", "author"} & (frame.keys() if kind != "message" else set()):
+            if not isinstance(frame[name], str) or frame[name] not in self.known:
+                raise Deviation(f"a reader is told of what is not for readers: {frame}")
+        self.known |= {frame["message"], frame["author"]} if kind == "message" else set()
         if kind == "message":
             self.held[frame["message"]] = frame
         elif kind == "message_changed":
@@ -66,6 +71,7 @@ class Gallery:
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
         self._readers: dict[int, Reader] = {}
+        self._known: set[str] = set()
         self._keys = itertools.count(1)
 
     async def come(self, sphere_id: str, encoding: str, *, stays: bool) -> None:
@@ -85,7 +91,7 @@ class Gallery:
         told = {"type": "reading", "id": 1, "sphere": sphere.id, "name": sphere.name}
         found = walk.compared(told | {"ends_at": Anything(int), "now": Anything(int)}, greeting)
         walk.expect(f"a public sphere is read: {found}", found is None)
-        key, reader = next(self._keys), Reader(line)
+        key, reader = next(self._keys), Reader(line, self._known)
         reader.name = sphere.name
         self._readers[key] = reader
         walk.world.readers[key] = (sphere_id, sphere.shut)
@@ -109,6 +115,8 @@ class Gallery:
             if not page["more"]:
                 break
             asked = {"before": page["messages"][0]["message"]}
+        for one in reader.held.values():
+            reader.known |= {one["message"], one["author"]}
         reader.line.take()
         shown = [public(sphere, event) for event in sphere.events if is_public(event)]
         found = walk.compared(shown, [*reader.held.values()])
