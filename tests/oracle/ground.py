@@ -36,7 +36,7 @@ FREE: dict[str, Any] = {
     "typings_per_second": 1_000,
     "presence_every_s": 0.05,
     "presence_grace_s": 0.05,
-    "errands_every_s": 0.01,
+    "errands_every_s": 0.05,
     "ping_interval_s": 1_000,
     "connections_per_session_max": 1_000,
 }

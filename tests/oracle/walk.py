@@ -40,6 +40,9 @@ LAWS = 0.03
 FOLLOWINGS = 0.05
 #: Of the steps, those at which the server is killed, where it can be.
 CRASHES = 0.01
+#: Of the commands, those that somebody else tries than who would; of these, from outside.
+TRESPASSES = 0.08
+OUTSIDE = 0.8
 #: Who connects at the beginning.
 FIRST = 7
 #: Steps that a trace shows.
@@ -99,7 +102,18 @@ class Walk:
         while True:
             (_, propose) = self.rng.choices(STEPS, weights)[0]
             if (step := propose(draw)) is not None:
-                return step
+                return step if self.rng.random() >= TRESPASSES else self._trespass(step)
+
+    def _trespass(self, step: Step) -> Step:
+        """Have somebody else try it: mostly who is outside of where it goes."""
+        if not isinstance(step, Command) or "sphere" not in step.fields:
+            return step
+        living, timeline = self.world.living(), self.world.timeline(step.fields)
+        outside = [
+            one for one in living if timeline is not None and one.member not in timeline.stays
+        ]
+        other = self.rng.choice(outside if outside and self.rng.random() < OUTSIDE else living)
+        return step._replace(connection=other.key)
 
     async def take(self, step: Step) -> Frame | None:
         """Take a step: a command and its reply, or a deed."""
