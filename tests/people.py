@@ -105,6 +105,7 @@ class Person:
             compression=None,
             max_size=None,
             ping_interval=None,
+            proxy=None,  # looking for one takes longer than to connect
         )
         self._reader = asyncio.create_task(self._read(self._socket))
         return self

@@ -25,10 +25,13 @@ class Follower:
         self.members: dict[str, Frame] = {}
         self.former: dict[str, str] = {}
         self.connectors: dict[str, Frame] = {}
+        self.present: set[str] = set()
+        self.reads: dict[str, int] = {}
         self.where: Frame = {}  #: how commands name the timeline
         self._head = 0  #: of the snapshot: what is replayed up to it changes no list
         self._held: dict[int, Frame] = {}
         self._purges: list[tuple[str, int]] = []
+        self._deleted: set[int] = set()
 
     # -- steps 3 to 5: the snapshot
 
@@ -37,7 +40,10 @@ class Follower:
         if subscribed.get("type") == "listening":
             subscribed = _as_of_sphere(subscribed)
         for purge in subscribed["purges"]:
-            self._forget(purge["author"], purge["before"])
+            if (message := purge.get("message")) is not None:
+                self._forget_message(message)
+            else:
+                self._forget(purge["author"], purge["before"])
         sphere = subscribed["sphere"]
         if self.horizon != sphere["horizon"] or (self.last or 0) > sphere["head"]:
             where = self.where
@@ -48,6 +54,8 @@ class Follower:
         self.members = {one["member"]: dict(one) for one in subscribed["members"]}
         self.former = {one["member"]: one["name"] for one in subscribed["former"]}
         self.connectors = {one["connector"]: one for one in subscribed["connectors"]}
+        self.present = set(subscribed.get("present", ()))
+        self.reads = {one["member"]: one["up_to"] for one in subscribed["reads"]}
         if self.last is None:
             self.last = self._head
 
@@ -75,6 +83,15 @@ class Follower:
             self._held[event["seq"]] = event
         self._go_on()
 
+    def take_signal(self, signal: Frame) -> None:
+        """Take what is true for a moment."""
+        self.present |= set(signal.get("came", ()))
+        self.present -= set(signal.get("went", ()))
+        if signal["type"] == "read_shown":
+            self.reads.pop(signal["member"], None)
+            if signal.get("up_to") is not None:
+                self.reads[signal["member"]] = signal["up_to"]
+
     @property
     def waits(self) -> bool:
         """Say whether something is held back behind a hole."""
@@ -93,20 +110,59 @@ class Follower:
             change = CHANGES.get(event["type"])
             if change is not None:
                 change(self, event)
-        if event["type"] in {"member_left", "manager_left"} and event["kept"] != "named":
+        if (revise := REVISIONS.get(event["type"])) is not None:
+            revise(self, event)
+        elif event["type"] in {"member_left", "manager_left"} and event["kept"] != "named":
             self._forget(event["member"], event["seq"])
         elif event["type"] == "bequest_withdrawn":
             self._forget(event["author"], event["before"])
 
     def _forget(self, author: str, before: int) -> None:
         self._purges.append((author, before))
+        theirs = {
+            seq
+            for seq, event in self.events.items()
+            if seq < before and written_by(event) == author
+        }
         for seq, event in self.events.items():
-            if seq < before and written_by(event) == author:
+            if seq in theirs or hangs_on(event) in theirs:
+                self.events[seq] = GONE
+
+    def _forget_message(self, message: int) -> None:
+        """Forget a message with what hangs on it."""
+        self._deleted.add(message)
+        for seq, event in self.events.items():
+            if message in {seq, hangs_on(event)}:
                 self.events[seq] = GONE
 
     def _is_purged(self, event: Frame) -> bool:
         author = written_by(event)
+        if {event["seq"], hangs_on(event)} & self._deleted:
+            return True
         return any(author == one and event["seq"] < before for one, before in self._purges)
+
+    # -- what becomes of messages
+
+    def edited(self, event: Frame) -> None:
+        """Put other words in the place of a message, and forget its former edits."""
+        place = event["message"]
+        for seq, other in self.events.items():
+            if other["type"] in EDITS and hangs_on(other) == place and seq < event["seq"]:
+                self.events[seq] = GONE
+        if (message := self.events.get(place, GONE)) is not GONE:
+            said = {one: event[one] for one in event.keys() & {"body", "scheme", "sealed"}}
+            self.events[place] = {**message, **said, "edited_at": event["at"]}
+
+    def deleted(self, event: Frame) -> None:
+        """Forget a message."""
+        self._forget_message(event["message"])
+
+    def took_back(self, event: Frame) -> None:
+        """Forget a reaction."""
+        names = ("by", "message", "reaction")
+        for seq, other in self.events.items():
+            if other["type"] == "reaction_added" and all(other[one] == event[one] for one in names):
+                self.events[seq] = GONE
 
     # -- what changes the lists
 
@@ -119,6 +175,8 @@ class Follower:
     def left(self, event: Frame) -> None:
         """Take somebody from the list, with their connectors."""
         gone = self.members.pop(event["member"], None)
+        self.present.discard(event["member"])
+        self.reads.pop(event["member"], None)
         for bot in [k for k, v in self.connectors.items() if v["installed_by"] == event["member"]]:
             del self.connectors[bot]
         if event["kept"] == "named" and gone is not None and "thread" not in self.where:
@@ -154,6 +212,8 @@ class Follower:
 
 
 MESSAGES = ("message_posted", "private_posted")
+EDITS = ("message_edited", "private_edited")
+REACTIONS = ("reaction_added", "reaction_removed")
 SETTINGS = ("name", "audience", "history", "listed", "revision")
 CHANGES = {
     "member_joined": Follower.joined,
@@ -170,6 +230,14 @@ CHANGES = {
 }
 
 
+REVISIONS = {
+    "message_edited": Follower.edited,
+    "private_edited": Follower.edited,
+    "message_deleted": Follower.deleted,
+    "reaction_removed": Follower.took_back,
+}
+
+
 def _as_of_sphere(listening: Frame) -> Frame:
     """Return the snapshot of a thread in the form of a sphere's: it has no settings of its own."""
     thread = listening["thread"]
@@ -179,16 +247,24 @@ def _as_of_sphere(listening: Frame) -> Frame:
         "members": [{"member": one} for one in thread["members"]],
         "former": listening["former"],
         "connectors": [],
+        "reads": listening["reads"],
     }
 
 
 def written_by(event: Frame) -> str | None:
-    """Return whose departure takes an event along: messages, arrivals, names."""
-    if event["type"] in MESSAGES:
+    """Return whose departure takes an event along: messages, reactions, arrivals, names."""
+    if event["type"] in {*MESSAGES, *EDITS}:
         return str(event["author"])
+    if event["type"] in REACTIONS:
+        return str(event["by"])
     if event["type"] == "member_joined":
         return str(event["member"]["member"])
     return str(event["member"]) if event["type"] == "member_renamed" else None
+
+
+def hangs_on(event: Frame) -> int | None:
+    """Return the message that an event is an edit of, or a reaction to."""
+    return int(event["message"]) if event["type"] in {*EDITS, *REACTIONS} else None
 
 
 def unlike(old: Follower, fresh: Follower) -> str | None:
@@ -198,14 +274,14 @@ def unlike(old: Follower, fresh: Follower) -> str | None:
         if one != other:
             return f"{what}: {one} / fresh {other}"
     # A former member of whom one may see nothing labels nothing: a client may keep them or not.
-    authors = {event.get("author") for event in fresh.events.values()}
+    authors = {one["author"] for one in fresh.events.values() if one["type"] in MESSAGES}
     known = {member: name for member, name in old.former.items() if member in authors}
     if known != fresh.former and "thread" not in old.where:
         return f"former: {known} / fresh {fresh.former}"
     for seq in sorted(old.events):
         one = _settled(old.events[seq], fresh)
         other = _settled(fresh.events.get(seq, GONE), fresh)
-        if one != other:
+        if one != other and not _hangs_in_the_air(old, seq):
             return f"at {seq}: {old.events[seq]} / fresh {fresh.events.get(seq)}"
     missing = [seq for seq in fresh.events if seq >= min(old.events, default=0) and
                seq >= (old.horizon or 0) and seq not in old.events]  # fmt: skip
@@ -214,8 +290,17 @@ def unlike(old: Follower, fresh: Follower) -> str | None:
 
 def _settled(event: Frame, fresh: Follower) -> Frame:
     """Return an event, or GONE for what a client need not hold any more."""
+    if (message := hangs_on(event)) is not None:
+        about = _settled(fresh.events.get(message, GONE), fresh)
+        return event if about is not GONE else GONE
     author = event.get("author")
     nobody = event["type"] in MESSAGES and (
         author not in fresh.members and author not in fresh.former
     )
     return GONE if nobody or event["type"] == "erased" else event
+
+
+def _hangs_in_the_air(old: Follower, seq: int) -> bool:
+    """Say whether an event hangs on a message that was never read: what becomes of that, of it."""
+    message = hangs_on(old.events[seq])
+    return message is not None and message not in old.events

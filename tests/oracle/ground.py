@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, Protocol
 
 from server.administration.office import Office, opened
-from server.administration.wishes import AnyWish, SetDisabled
+from server.administration.wishes import AnyWish
 from server.clock import SystemClock
 from server.protocol.scalars import MemberRole
 from server.settings import Settings
@@ -23,6 +23,10 @@ FREE: dict[str, Any] = {
     "commands_per_second": 1e9,
     "commands_burst": 1e9,
     "posts_per_second": 1e9,
+    "rewrites_per_second": 1e9,
+    "rewrites_burst": 1_000_000,
+    "reader_commands_per_second": 1e9,
+    "reader_commands_burst": 1_000_000,
     "connector_posts_per_second": 1e9,
     "connector_posts_burst": 1e9,
     "refusals_max": 1_000_000,
@@ -32,7 +36,7 @@ FREE: dict[str, Any] = {
     "typings_per_second": 1_000,
     "presence_every_s": 0.05,
     "presence_grace_s": 0.05,
-    "errands_every_s": 0.01,
+    "errands_every_s": 0.05,
     "ping_interval_s": 1_000,
     "connections_per_session_max": 1_000,
 }
@@ -51,7 +55,7 @@ class Ground(Protocol):
     def tick(self, milliseconds: int) -> None:
         """Let time pass, where the clock is moved by hand."""
 
-    async def token(self, member_id: str) -> str | None:
+    async def token(self, member: Member) -> str | None:
         """Open a session, where one can be had."""
 
     async def wish(self, wish: AnyWish) -> None:
@@ -77,9 +81,9 @@ class HouseGround:
         assert isinstance(self._clock, HandClock)
         self._clock.advance(milliseconds)
 
-    async def token(self, member_id: str) -> str:
+    async def token(self, member: Member) -> str:
         """Open a session."""
-        return await self._house.token(self._residents[member_id])
+        return await self._house.token(self._residents[member.id])
 
     async def wish(self, wish: AnyWish) -> None:
         """Ask something as the operator does."""
@@ -173,9 +177,9 @@ class ProcessGround:
     def tick(self, milliseconds: int) -> None:
         """Leave time alone."""
 
-    async def token(self, member_id: str) -> str | None:
+    async def token(self, member: Member) -> str | None:
         """Return one of the sessions that were opened beforehand, if any is left."""
-        left = self._tokens[member_id]
+        left = [] if member.cut_off else self._tokens[member.id]
         return left.pop() if left else None
 
     async def wish(self, wish: AnyWish) -> None:
@@ -183,8 +187,6 @@ class ProcessGround:
         chosen: dict[str, Any] = {"data_dir": self._folder}
         async with opened(Settings(**chosen)) as office:
             await office.wish(wish)
-        if isinstance(wish, SetDisabled) and wish.disabled:
-            self._tokens[wish.member].clear()  # they ended with the others
 
     async def world(self, _: Random) -> World:
         """Return one of the worlds that were founded beforehand."""
@@ -200,7 +202,7 @@ async def process_ground(folder: Path, rng: Random) -> AsyncIterator[ProcessGrou
         for _ in range(KILLED_WORLDS):
             worlds.append(await house.world(rng))
             for member in worlds[-1].members:
-                tokens[member.id] = [await house.token(member.id) for _ in range(TOKENS)]
+                tokens[member.id] = [await house.token(member) for _ in range(TOKENS)]
     ground = ProcessGround(folder, worlds, tokens)
     await ground.start()
     try:

@@ -12,11 +12,15 @@ import itertools
 import pickle
 from collections.abc import Iterator
 
+from tests.oracle.deviation import Deviation
+from tests.oracle.lanes import is_told, lane_of
 from tests.oracle.model.people import Frame
 from tests.oracle.model.world import World
+from tests.oracle.races import Sent, draw_race
+from tests.oracle.replies import perform
 from tests.oracle.rules.vocabulary import Command
 from tests.oracle.unknown import Comparison, plain
-from tests.oracle.walk import Deviation, Sent, Walk, is_told, lane_of, perform
+from tests.oracle.walk import Walk
 
 #: What draws an id that only its reply tells, and what nobody can see afterwards whether it was
 #: done (a bequest shows when its author leaves): neither is under way when the server is killed.
@@ -28,6 +32,9 @@ UNSEEN = {
     "describe",
     "invite",
     "invite_visitor",
+    "invite_member",
+    "withdraw_invitation",
+    "set_policies",
     "appear",
     "prefer",
 }
@@ -38,14 +45,15 @@ DELAY_MAX_S = 0.008
 async def kill(walk: Walk) -> None:
     """Kill the server, start it again, and find out what had been done. Raises Deviation."""
     await walk.settle()
+    await walk.gallery.empty()
     before = pickle.dumps(walk.world)
-    steps = [step for step in walk.draw_race() if step.kind not in UNSEEN]
+    steps = [step for step in draw_race(walk) if step.kind not in UNSEEN]
     sent = [(step, await walk.send(step)) for step in steps]
     await asyncio.sleep(walk.rng.random() * DELAY_MAX_S)
     await walk.ground.crash()
-    for line in walk.lines.values():
+    for line in walk.crowd.lines.values():
         await line.closed()
-    heard = {key: line.take() for key, line in walk.lines.items()}
+    heard = {key: line.take() for key, line in walk.crowd.lines.items()}
     for step, request in sent:
         answer = [one["type"] for one in heard[step.connection] if one.get("id") == request]
         walk.note(f"killed during: {step.connection} {step.kind} {step.fields} -> {answer}")
@@ -103,9 +111,9 @@ async def _look(walk: Walk) -> Found:
     """Let somebody of each member look at all that is theirs, on a new line."""
     found: Found = []
     for session in {one.session.member: one.session for one in walk.world.living()}.values():
-        connection = await walk.open(session)
+        connection = await walk.crowd.open(session)
         walk.world.connections.pop(connection.key)
-        line = walk.lines.pop(connection.key)
+        line = walk.crowd.lines.pop(connection.key)
         listed = await line.answer(await line.send("list"))
         found.append((session.member.id, Command(0, "list", {}), listed))
         for view in listed["spheres"]:
@@ -136,14 +144,14 @@ def _refutes(world: World, found: Found) -> str | None:
 
 async def _go_on(walk: Walk, world: World, heard: dict[int, list[Frame]]) -> None:
     """Go on from what was done: every line is gone, and some come back."""
-    walk.follow_on(heard)
+    walk.clients.hear(heard)
     walk.world = world
     sessions = []
     for key, connection in tuple(world.connections.items()):
         sessions.append(connection.session)
         connection.hears.clear()
         connection.told.clear()
-        await walk.close(key)
+        await walk.crowd.close(key)
     for session in sessions:
         if not session.over:
-            await walk.open(session)
+            await walk.crowd.open(session)

@@ -65,6 +65,6 @@ def _read_json(text: str) -> Frame:
     """Return a frame; what is bytes in msgpack is bytes here too."""
     frame: Frame = json.loads(text)
     for event in (frame, *frame.get("events", ())):
-        if event["type"] == "private_posted":
+        if event["type"] in {"private_posted", "private_edited"}:
             event["sealed"] = b64decode(event["sealed"], validate=True)
     return frame

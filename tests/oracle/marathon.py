@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from tests.oracle.deviation import Deviation
 from tests.oracle.ground import (
     KILLED_WORLDS,
     HouseGround,
@@ -20,7 +21,7 @@ from tests.oracle.ground import (
 )
 from tests.oracle.killed import kill
 from tests.oracle.model.world import Undecided
-from tests.oracle.walk import Deviation, Walk
+from tests.oracle.walk import Walk
 
 #: Steps in one world: then everything is founded anew, so that spheres stay small.
 WORLD_STEPS = 400
@@ -103,7 +104,8 @@ async def one_world(ground: HouseGround | ProcessGround, seed: str, steps: int) 
         trace = tuple(walk.trace)
         return Verdict(walk.steps, walk.counts, seed, str(deviation), trace)
     finally:
-        await walk.leave()
+        await walk.gallery.empty()
+        await walk.crowd.leave()
     return Verdict(walk.steps, walk.counts, seconds=time.perf_counter() - began)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.oracle.catalogue import Catalogue
 from tests.oracle.follower import Follower, unlike
 from tests.oracle.model.people import Connection, Frame, Member, Organisation, Session
 from tests.oracle.model.world import Refusal, World
@@ -96,6 +97,62 @@ _ASKED: dict[str, Frame] = {
     "post": {"revision": 1, "client_id": "12345678", "body": "x"},
     "configure": {"revision": 9},
 }
+
+
+def test_what_becomes_of_a_message_is_told_to_whom_it_was_for_and_history_says_it_as_it_is() -> (
+    None
+):
+    town = Town()
+    sphere = town.found("ana")
+    town.posts("ana", sphere, "befor")
+    town.does("ana", "invite", sphere=sphere, member="bob")
+    town.does("bob", "join", sphere=sphere)
+    for name in ("ana", "bob"):
+        town.does(name, "subscribe", sphere=sphere)
+
+    town.does("ana", "edit", sphere=sphere, revision=1, message=2, body="before")
+    town.does("ana", "edit", sphere=sphere, revision=1, message=2, body="before")
+    town.does("ana", "react", sphere=sphere, message=2, reaction="x")
+
+    assert town.heard("ana")[-2:] == ["message_edited", "reaction_added"]
+    assert town.heard("bob")[-2:] == ["erased", "erased"]
+    assert town.reads("ana", sphere)[1] == (2, "before")
+    assert town.refuses("bob", "react", sphere=sphere, message=2, reaction="x") == "not_found"
+
+
+def test_a_deletion_takes_what_hangs_on_the_message_and_leaves_the_answers() -> None:
+    town = Town()
+    sphere = town.found("ana", "bob")
+    town.posts("ana", sphere, "gone")
+    town.does("bob", "react", sphere=sphere, message=3, reaction="x")
+    asked = {"revision": 1, "client_id": "12345678", "body": "answer", "reply_to": 3}
+    town.does("bob", "post", sphere=sphere, **asked)
+
+    town.does("ana", "delete", sphere=sphere, message=3)
+
+    assert town.reads("bob", sphere) == [
+        (2, "member_joined"), (3, "erased"), (4, "erased"), (5, "answer"), (6, "message_deleted"),
+    ]  # fmt: skip
+    assert town.does("bob", "history", sphere=sphere)["events"][3]["reply_to"] == 3
+    assert town.does("bob", "subscribe", sphere=sphere, after=5)["purges"] == [
+        {"author": "ana", "before": 4, "message": 3}
+    ]
+    assert (
+        town.refuses("ana", "edit", sphere=sphere, revision=1, message=3, body="x") == "not_found"
+    )
+
+
+def test_who_leaves_takes_along_their_reactions_and_what_others_hung_on_their_messages() -> None:
+    town = Town()
+    sphere = town.found("ana", "bob")
+    town.posts("ana", sphere, "of ana")
+    town.posts("bob", sphere, "of bob")
+    town.does("bob", "react", sphere=sphere, message=3, reaction="x")
+    town.does("ana", "react", sphere=sphere, message=4, reaction="x")
+
+    town.does("bob", "leave", sphere=sphere)
+
+    assert [kind for _, kind in town.reads("ana", sphere)[3:6]] == ["erased"] * 3
 
 
 def test_outside_every_answer_is_the_same() -> None:
@@ -209,6 +266,7 @@ def _snapshot(head: int, *, purges: list[Frame] | None = None) -> Frame:
         "members": [{"member": "ana", "name": "Ana", "role": "member"}],
         "former": [],
         "connectors": [],
+        "reads": [],
     }
 
 
@@ -221,6 +279,39 @@ def test_a_follower_merges_by_seq_and_waits_at_a_hole() -> None:
 
     assert sorted(follower.events) == [2, 3]
     assert follower.waits
+
+
+def test_a_follower_revises_what_it_holds_of_a_message() -> None:
+    follower = Follower()
+    follower.start(_snapshot(1))
+    place = {"sphere": "s", "at": 9}
+    about = {"message": 2, "by": "bob", "reaction": "x"}
+
+    follower.take({**_message(2), "body": "befor"})
+    follower.take({"type": "message_edited", "seq": 3, "author": "ana", "message": 2,
+                   "body": "before", **place})  # fmt: skip
+    follower.take({"type": "reaction_added", "seq": 4, **place, **about})
+    assert follower.events[2]["body"] == "before"
+    assert follower.events[2]["edited_at"] == 9
+
+    follower.take({"type": "reaction_removed", "seq": 5, **place, **about})
+    assert follower.events[4] == {"type": "gone"}
+
+    follower.take({"type": "message_deleted", "seq": 6, "message": 2, **place})
+    assert {seq for seq, one in follower.events.items() if one["type"] == "gone"} == {2, 3, 4, 5}
+
+
+def test_a_catalogue_is_kept_fresh_by_notices() -> None:
+    listed = {"spheres": [{"sphere": "s"}], "threads": [], "private": "accept"}
+    held = Catalogue(listed)
+
+    held.take({"type": "thread_added", "thread": {"thread": "t", "sphere": "s"}})
+    held.take({"type": "sphere_added", "sphere": {"sphere": "other"}})
+    held.take({"type": "sphere_forgotten", "sphere": "s"})
+
+    fresh = {**listed, "spheres": [{"sphere": "other"}]}
+    assert held.differs(Catalogue(fresh)) is None
+    assert held.differs(Catalogue(listed)) is not None
 
 
 def test_a_follower_forgets_before_it_replays() -> None:

@@ -1,7 +1,7 @@
 """Unknown: what the server draws at random, and how a frame is compared with what was foretold.
 
 An unknown matches any value of its kind when it is seen first, and that very value ever after.
-Invariant: two unknown ids are never the same value, nor one that was known already.
+Invariant: two unknown ids, or digests, are never the same value, nor one that was known already.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ ID = re.compile(r"[a-z2-7]{26}\Z")
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
+#: Kinds of which no two values are the same.
+UNIQUE = {"id", "digest"}
+
+
 class Unknown:
     """A value that the server draws."""
 
     __slots__ = ("kind", "value")
 
     def __init__(self, kind: str) -> None:
-        self.kind = kind  #: "id", "at", "token", "digest"
+        self.kind = kind  #: "id", "at", "token", "digest", "value"
         self.value: Any = None
 
     def __repr__(self) -> str:
@@ -32,6 +36,8 @@ class Unknown:
 
     def fits(self, got: Any) -> bool:
         """Say whether a value is of this kind."""
+        if self.kind == "value":
+            return True
         if self.kind == "at":
             return isinstance(got, int) and got > 0
         if self.kind == "token":
@@ -117,11 +123,11 @@ class Comparison:
     def _meet(self, unknown: Unknown, got: Any, path: str) -> str | None:
         if unknown.value is not None:
             return None if unknown.value == got else f"{path}: {unknown} / {got!r}"
-        if not unknown.fits(got) or (unknown.kind == "id" and got in self.taken):
+        if not unknown.fits(got) or (unknown.kind in UNIQUE and got in self.taken):
             return f"{path}: {unknown} / {got!r}, which is no such thing"
         unknown.value = got
         self._learnt.append(unknown)
-        if unknown.kind == "id":
+        if unknown.kind in UNIQUE:
             self.taken.add(got)
         return None
 

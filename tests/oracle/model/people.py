@@ -15,6 +15,8 @@ class Organisation:
     id: str
     handle: str
     directory: bool = False
+    #: What it demands, where it was changed: the rest is learnt from the first answer.
+    policies: Frame = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -29,6 +31,8 @@ class Member:
     disabled: bool = False
     renamed_at: int = 0
     password: str = ""  #: of who came by an invitation: the others cannot sign in by one
+    #: Whether all their sessions were ended at a stroke, those that nobody used yet too.
+    cut_off: bool = False
     visible: bool = True  #: whether others may see that they are there
     private: str = "accept"  #: whether they are there for new private threads
     #: What they say of themselves: {field: (value, visibility)}.

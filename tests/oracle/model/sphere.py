@@ -27,21 +27,29 @@ class Event:
     newcomers: bool = False  #: written while history was visible: those who come later see it
     readers: bool = False  #: written while the sphere was public
     about: tuple[Event, ...] = ()  #: earlier events: who may see none of them hears nothing of it
+    answers: Event | None = None  #: the message that it refers to
+    hangs: Event | None = None  #: the message that it is an edit of, or a reaction to
     message: bool = False  #: a person's words
     alias: Any = None  #: who it is by, once kept as «a former member»
     erased: bool = False
+    #: Readers may have been told to forget it, with all else of its author, until they read anew.
+    unread: bool = False
+    deleted: bool = False  #: by its author, whose place it stays
     record: Frame | None = None  #: what the journal says of it
     digest: Any = None  #: of its record
 
 
 @dataclass(eq=False)
 class Admission:
-    """An invitation of a guest from outside, as a token."""
+    """An invitation as a token: of a guest, to a sphere; or of a member, to the organisation."""
 
     token: Any
-    sphere: Sphere
+    organisation: Organisation
+    sphere: Sphere | None
     address: str
     by: Member
+    role: str = "visitor"
+    id: Any = None
     void: bool = False
 
 
@@ -57,6 +65,7 @@ class Stay:
     overrides: dict[str, str | None] = field(default_factory=dict)  #: of the profile
     private: str = "usual"  #: whether they are there for new private threads here
     read: int = 0  #: how far they said that they read
+    show_read: bool = False  #: to the others
     default: Any = None  #: the thread where their messages go first
 
 
@@ -88,6 +97,7 @@ class Sphere:
     listed: bool = False
     revision: int = 1
     dissolved: bool = False
+    shut: int = 0  #: how often it stopped being public
     #: What readers know a message (by its seq) or an author (by what members know) by.
     public_ids: dict[Any, Any] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
@@ -137,6 +147,7 @@ class Sphere:
             "head": self.head,
             "read": stay.read,
             **({} if stay.private == "usual" else {"private": stay.private}),
+            **({"show_read": True} if stay.show_read else {}),
             **({} if stay.default is None else {"default_thread": stay.default.id}),
         }
 
@@ -144,6 +155,18 @@ class Sphere:
     def place(self) -> Frame:
         """Return how events, notices and commands name this timeline."""
         return {"sphere": self.id}
+
+    def reads(self, stay: Stay) -> list[Frame]:
+        """Return how far those read who let a member see it."""
+        return [
+            {"member": member.id, "up_to": other.read}
+            for member, other in self.stays.items()
+            if self.home_stay(member).show_read and member.visible and other.read >= stay.horizon
+        ]
+
+    def home_stay(self, member: Member) -> Stay:
+        """Return the stay of which a member's wishes are."""
+        return self.stays[member]
 
     def member_view(self, stay: Stay) -> Frame:
         """Return somebody inside, as the others see them."""
@@ -157,6 +180,25 @@ class Sphere:
     def by(self, author: object) -> Iterator[Event]:
         """Go through what somebody wrote and is still there."""
         return (event for event in self.events if event.author is author and not event.erased)
+
+    def traces(self, author: object) -> Iterator[Event]:
+        """Go through the same, and the places of what they deleted themselves."""
+        return (
+            event
+            for event in self.events
+            if event.author is author and (event.deleted or not event.erased)
+        )
+
+    def hanging(self, message: Event) -> list[Event]:
+        """Return the edits of a message, and the reactions to it."""
+        return [event for event in self.events if event.hangs is message and not event.erased]
+
+    def written(self, seq: int) -> Event | None:
+        """Return the message at a place, of a person or of a bot, that is there."""
+        for event in self.events[seq - 1 : seq] if seq > 0 else ():
+            if event.type in MESSAGES and not event.erased:
+                return event
+        return None
 
     def former(self, stay: Stay) -> list[Frame]:
         """Return who left words under their name that this member may see."""
@@ -184,6 +226,10 @@ class Thread(Sphere):
         """Return how events, notices and commands name this timeline."""
         return {"sphere": self.home.id, "thread": self.id}
 
+    def home_stay(self, member: Member) -> Stay:
+        """Return the stay in the sphere."""
+        return self.home.stays[member]
+
     def thread_view(self, stay: Stay | None = None) -> Frame:
         """Return the thread as whoever takes part sees it."""
         return {
@@ -205,6 +251,18 @@ class Thread(Sphere):
         ]
 
 
+#: What people and bots say.
+MESSAGES = ("message_posted", "private_posted", "connector_posted")
+
+
+def erase(sphere: Sphere, events: Iterable[Event]) -> None:
+    """Leave of events their places alone, and nothing of what hangs on them."""
+    for event in events:
+        if event.message:
+            erase(sphere, sphere.hanging(event))
+        event.erased, event.deleted = True, False
+
+
 def may_see(stay: Stay, event: Event) -> bool:
     """Say whether a member may see what stands at a place."""
     return event.seq >= stay.horizon or (event.newcomers and not stay.entered)
@@ -223,7 +281,10 @@ def shown(sphere: Sphere, stay: Stay, event: Event) -> Frame | None:
     place = {**sphere.place, "seq": event.seq, "at": event.at}
     if event.erased or not may_hear_of(stay, event.about):
         return {"type": "erased", **place}
-    return {"type": event.type, **place, **event.fields}
+    said = dict(event.fields)
+    if event.answers is not None and not may_see(stay, event.answers):
+        del said["reply_to"]
+    return {"type": event.type, **place, **said}
 
 
 def purges(sphere: Sphere, stay: Stay, after: int) -> list[Frame]:
@@ -239,6 +300,10 @@ def purges(sphere: Sphere, stay: Stay, after: int) -> list[Frame]:
             told.append({"author": event.fields["author"], "before": event.fields["before"]})
         elif event.type in {"member_left", "manager_left"} and event.fields["kept"] != "named":
             told.append({"author": event.fields["member"], "before": event.seq})
+        elif event.type == "message_deleted" and event.about[0].deleted:
+            message = event.about[0].seq
+            told.append({"author": event.about[0].fields["author"], "before": message + 1,
+                         "message": message})  # fmt: skip
     return told
 
 

@@ -52,6 +52,8 @@ class World:
     spheres: list[Sphere] = field(default_factory=list)
     admissions: list[Admission] = field(default_factory=list)
     threads: list[Thread] = field(default_factory=list)
+    #: Who reads a public sphere: by number, its id and how often it had been shut when they came.
+    readers: dict[int, tuple[str, int]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)  #: ids that somebody knows
 
     # -- who and what there is
@@ -147,8 +149,8 @@ class World:
             at=more.pop("at", None) or self.moment(),
             type=kind,
             fields=fields,
-            newcomers=sphere.history == "visible",
-            readers=sphere.audience == "public",
+            newcomers=more.pop("newcomers", sphere.history == "visible"),
+            readers=more.pop("readers", sphere.audience == "public"),
             **more,
         )
         if not isinstance(sphere, Thread) and kind in RECORDED:

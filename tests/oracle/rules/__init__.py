@@ -7,9 +7,11 @@ from tests.oracle.rules import (
     connectors,
     departures,
     devices,
+    governance,
     guests,
     journal,
     marks,
+    messages,
     office,
     posts,
     profiles,
@@ -20,10 +22,10 @@ from tests.oracle.rules import (
     spheres,
     threads,
 )
-from tests.oracle.rules.vocabulary import Act, Answer, Propose
+from tests.oracle.rules.vocabulary import Act, Answer, Feature, Propose
 
 #: Every feature that is compared.
-FEATURES = (
+FEATURES: tuple[Feature, ...] = (
     spheres,
     arrivals,
     posts,
@@ -37,9 +39,11 @@ FEATURES = (
     journal,
     office,
     guests,
+    governance,
     readers,
     signals,
     marks,
+    messages,
 )
 
 COMMANDS: dict[str, Answer] = {

@@ -121,11 +121,11 @@ def _come_in(kind: str) -> Propose:
             for sphere in draw.world.spheres
             if not sphere.dissolved and _may_come_in(kind, me.member, sphere)
         ]
-        if near and draw.chance(0.8):
+        if near and draw.chance(0.85):
             me, sphere = draw.rng.choice(near)
             return Command(me.key, kind, {"sphere": plain(sphere.id)})
         somebody = draw.connection()
-        if somebody is None:
+        if somebody is None or draw.chance(0.5):
             return None
         return Command(somebody.key, kind, {"sphere": draw.any_sphere()})
 
@@ -160,7 +160,7 @@ COMMANDS: dict[str, Answer] = {
 DEEDS: dict[str, Act] = {}
 STEPS: list[tuple[float, Propose]] = [
     (7, _invite),
-    (9, _come_in("join")),
+    (16, _come_in("join")),
     (0.6, _come_in("decline")),
     (1.2, _come_in("enter")),
     (1.5, _appoint),

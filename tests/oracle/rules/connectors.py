@@ -46,7 +46,7 @@ def _in_reach(world: World, me: Connection, asked: Frame) -> list[tuple[Sphere, 
 
 async def bring(walk: Walk, asked: Frame) -> None:
     """Let a bot say something over HTTP: the answer is constant."""
-    answered = await walk.call_http(
+    answered = await walk.crowd.call_http(
         "POST",
         "/v1/bring",
         body={name: asked[name] for name in ("body", "client_id") if name in asked},

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.oracle.landed import landed
 from tests.oracle.model.people import Connection, Frame, Member
-from tests.oracle.model.sphere import Connector, Event, Sphere, Stay, Thread
+from tests.oracle.model.sphere import Connector, Event, Sphere, Stay, Thread, erase
 from tests.oracle.model.world import Refusal, Undecided, World
 from tests.oracle.rules.spheres import outsiders
 from tests.oracle.rules.vocabulary import Act, Answer, Command, Draw, Propose, Step
@@ -119,7 +119,7 @@ def _settle_behind(
     if fate == "none":
         _withdraw(world, thread, leaver, None, at)
         return left, 0
-    if fate == "anonymous" and any(event.alias is None for event in thread.by(leaver)):
+    if fate == "anonymous" and any(event.alias is None for event in thread.traces(leaver)):
         before = thread.head + 1
         _settle(thread, leaver, fate)
         named = {"author": leaver.id, "before": before}
@@ -135,18 +135,26 @@ def kill(bots: list[Connector]) -> None:
 
 def _settle(sphere: Sphere, leaver: Member, fate: str) -> tuple[int, int]:
     """Erase or keep what somebody wrote in all their stays; return how many messages of each."""
-    written = list(sphere.by(leaver))
-    messages = sum(event.message for event in written)
+    messages = sum(event.message for event in sphere.by(leaver))
     if fate == "named":
         sphere.left_as[leaver] = leaver.name
         return 0, messages
-    nobody = Unknown("id")
-    for event in written:
-        if fate == "none" or not event.message:
-            event.erased = True
-        elif event.alias is None:
-            event.alias = event.fields["author"] = nobody
+    written = list(sphere.traces(leaver))
+    gone = [one for one in written if fate == "none" or not one.message or one.deleted]
+    erase(sphere, gone)
+    _sign([one for one in written if not one.erased and one.alias is None], leaver)
     return (messages, 0) if fate == "none" else (0, messages)
+
+
+def _sign(messages: list[Event], leaver: Member) -> None:
+    """Put a name of nobody under messages, and take the leaver out of whom they mention."""
+    nobody = Unknown("id")
+    for event in messages:
+        event.alias = event.fields["author"] = nobody
+        event.unread = True
+        others = [one for one in event.fields.pop("mentions", ()) if one != leaver.id]
+        if others:
+            event.fields["mentions"] = others
 
 
 def succeed(world: World, sphere: Sphere, *, held: bool) -> None:
@@ -186,10 +194,12 @@ def bequeath(world: World, me: Connection, asked: Frame) -> Frame:
 
 def _withdraw(world: World, sphere: Sphere, author: Member, stay: Stay | None, at: Any) -> None:
     before = sphere.head + 1 if stay is None else stay.horizon
-    left = [event for event in sphere.by(author) if event.seq < before]
+    left = [event for event in sphere.traces(author) if event.seq < before]
+    erase(sphere, left)
+    for event in sphere.by(author):
+        event.unread = True
     known_as: dict[object, list[Event]] = {}
     for event in left:
-        event.erased = True
         known_as.setdefault(event.alias or author.id, []).append(event)
     withdrawn = [
         ({"author": name, "before": before}, tuple(events)) for name, events in known_as.items()

@@ -50,15 +50,15 @@ async def connect(walk: Walk, asked: Frame) -> None:
     session = next((one for one in walk.world.sessions if one.key == asked.get("session")), None)
     if session is None:
         member = next(one for one in walk.world.members if one.id == asked["member"])
-        session = await walk.sign_in(member)
+        session = await walk.crowd.sign_in(member)
     if session is not None:
-        await walk.open(session)
+        await walk.crowd.open(session)
 
 
 async def cut(walk: Walk, asked: Frame) -> None:
     """Let a line break without a word; what was under way to it is compared first."""
     await walk.settle()
-    await walk.close(asked["connection"], rudely=asked["rudely"])
+    await walk.crowd.close(asked["connection"], rudely=asked["rudely"])
 
 
 async def sign_out(walk: Walk, asked: Frame) -> None:
@@ -66,7 +66,7 @@ async def sign_out(walk: Walk, asked: Frame) -> None:
     session = next(one for one in walk.world.sessions if one.key == asked["session"])
     await walk.settle()
     headers = {"authorization": f"Bearer {session.token}"}
-    status, _ = await walk.call_http("POST", "/v1/sign-out", headers=headers)
+    status, _ = await walk.crowd.call_http("POST", "/v1/sign-out", headers=headers)
     walk.expect("a session ends when it is asked to", status == (401 if session.over else 204))
     walk.world.end(session, SESSION_ENDED)
     await walk.settle()
@@ -79,6 +79,7 @@ async def shut_out(walk: Walk, asked: Frame) -> None:
     await walk.wish("SetDisabled", member=member.id, disabled=asked["disabled"])
     member.disabled = asked["disabled"]
     if member.disabled:
+        member.cut_off = True
         for admission in walk.world.admissions:
             admission.void |= admission.by is member
         for session in walk.world.sessions:

@@ -34,4 +34,4 @@ def _mark_read(draw: Draw) -> Step | None:
 
 COMMANDS: dict[str, Answer] = {"mark_read": mark_read}
 DEEDS: dict[str, Act] = {}
-STEPS: list[tuple[float, Propose]] = [(2, _mark_read)]
+STEPS: list[tuple[float, Propose]] = [(3, _mark_read)]

@@ -12,7 +12,7 @@ from tests.oracle.unknown import Unordered
 
 def members(world: World, me: Connection, _: Frame) -> Frame:
     """List everybody: never an address."""
-    _check_manager(me)
+    check_manager(me)
     found = [
         {"member": one.id, "name": one.name, "role": one.role, "disabled": one.disabled}
         for one in world.members
@@ -23,7 +23,7 @@ def members(world: World, me: Connection, _: Frame) -> Frame:
 
 def connectors(world: World, me: Connection, _: Frame) -> Frame:
     """List the connectors of every sphere."""
-    _check_manager(me)
+    check_manager(me)
     found = [
         bot.view() | {"sphere": sphere.id}
         for sphere, bot in world.bots()
@@ -48,6 +48,8 @@ def change_role(world: World, me: Connection, asked: Frame) -> Frame:
         for sphere in world.spheres:
             if (stay := sphere.stays.get(target)) is not None and stay.entered:
                 depart(world, sphere, stay, "removed")
+        for admission in world.admissions:
+            admission.void |= admission.by is target and admission.sphere is None
     target.role = role
     if role == "visitor":
         _drop_requests(world, target)
@@ -74,7 +76,7 @@ def enable(world: World, me: Connection, asked: Frame) -> Frame:
 
 def dismiss(world: World, me: Connection, asked: Frame) -> Frame:
     """End a membership, exactly as if they had left every sphere."""
-    _check_manager(me)
+    check_manager(me)
     if not asked["erase"]:
         raise Refusal("invalid_field")
     target = _target(world, me, asked)
@@ -109,6 +111,7 @@ def void_admissions(world: World, member: Member) -> None:
 
 def end_sessions(world: World, member: Member) -> None:
     """End every session of somebody."""
+    member.cut_off = True
     for session in world.sessions:
         if session.member is member and not session.over:
             world.end(session, SESSION_ENDED)
@@ -119,13 +122,14 @@ def _drop_requests(world: World, member: Member) -> None:
         sphere.requests.pop(member, None)
 
 
-def _check_manager(me: Connection) -> None:
+def check_manager(me: Connection) -> None:
+    """Refuse whoever is no manager."""
     if me.member.role != "manager":
         raise Refusal("not_allowed")
 
 
 def _target(world: World, me: Connection, asked: Frame) -> Member:
-    _check_manager(me)
+    check_manager(me)
     target = world.member(me.member.organisation, asked["member"])
     if target is None:
         raise Refusal("not_found")
@@ -137,7 +141,7 @@ def _target(world: World, me: Connection, asked: Frame) -> Member:
 
 def _bare(kind: str) -> Propose:
     def propose(draw: Draw) -> Step | None:
-        me = _manager(draw)
+        me = a_manager(draw)
         return None if me is None else Command(me.key, kind, {"limit": 100})
 
     return propose
@@ -145,7 +149,7 @@ def _bare(kind: str) -> Propose:
 
 def _act(kind: str) -> Propose:
     def propose(draw: Draw) -> Step | None:
-        me = _manager(draw)
+        me = a_manager(draw)
         if me is None or (kind == "dismiss" and len(draw.world.members) < MEMBERS_MIN):
             return None
         chosen = [one for one in draw.world.members if one.disabled] if kind == "enable" else []
@@ -164,7 +168,8 @@ def _act(kind: str) -> Propose:
 MEMBERS_MIN = 7
 
 
-def _manager(draw: Draw) -> Connection | None:
+def a_manager(draw: Draw) -> Connection | None:
+    """Return the connection of a manager; seldom of anybody."""
     near = [one for one in draw.world.living() if one.member.role == "manager"]
     return draw.rng.choice(near) if near and draw.chance(0.8) else draw.connection()
 

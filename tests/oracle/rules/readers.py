@@ -4,42 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.oracle.line import Line
 from tests.oracle.model.people import Frame
 from tests.oracle.model.sphere import Event, Sphere
 from tests.oracle.rules.vocabulary import Act, Answer, Deed, Draw, Propose, Step
-from tests.oracle.unknown import Anything, Unknown, plain
+from tests.oracle.unknown import Unknown, plain
 
 if TYPE_CHECKING:
     from tests.oracle.walk import Walk
 
+#: Readers at a time.
+READERS_MAX = 4
+
 
 async def read(walk: Walk, asked: Frame) -> None:
-    """Read a sphere, or whatever has this id, without an account."""
+    """Read a sphere, or whatever has this id, without an account; perhaps stay."""
     await walk.settle()
-    line = Line(walk.ground.url, "", encoding=asked["encoding"])
-    line.token = None
-    await line.connect("/v1/read")
-    try:
-        greeting = await line.answer(await line.send("hello", sphere=asked["sphere"]))
-        sphere = walk.world.sphere(asked["sphere"])
-        if sphere is None or sphere.audience != "public":
-            refused = greeting.pop("error", None), greeting["type"]
-            walk.expect("what is not public is not there", refused[1] == "error")
-            walk.expect("in the same words", walk.constant("no public sphere", refused[0]))
-            return
-        told = {"type": "reading", "id": 1, "sphere": sphere.id, "name": sphere.name}
-        found = walk.compared(told | {"ends_at": Anything(int), "now": Anything(int)}, greeting)
-        walk.expect(f"a public sphere is read: {found}", found is None)
-        page = await line.answer(await line.send("history", limit=500))
-        shown = [public(sphere, event) for event in sphere.events if is_public(event)]
-        foretold = {"type": "page", "id": 2, "messages": shown, "more": False}
-        found = walk.compared(foretold, page)
-        walk.expect(f"with what was sent while it was public, and no more: {found}", found is None)
-        walk.counts["read: in public"] += 1
-        walk.counts["read: messages"] += len(shown)
-    finally:
-        await line.close()
+    await walk.gallery.come(asked["sphere"], asked["encoding"], stays=asked["stays"])
+
+
+async def read_anew(walk: Walk, asked: Frame) -> None:
+    """Have a reader replace what they hold by what the pages hold."""
+    await walk.settle()
+    await walk.gallery.read_anew(asked["reader"])
+
+
+async def look_away(walk: Walk, asked: Frame) -> None:
+    """Have a reader go."""
+    await walk.settle()
+    await walk.gallery.go(asked["reader"])
 
 
 def is_public(event: Event) -> bool:
@@ -51,7 +43,7 @@ def is_public(event: Event) -> bool:
 def public(sphere: Sphere, event: Event) -> Frame:
     """Return a message as readers see it: no place, and ids for readers of this sphere alone."""
     by_bot = event.type == "connector_posted"
-    wrote = plain(event.fields["connector" if by_bot else "author"])
+    wrote = event.fields["connector"] if by_bot else event.alias or event.author
     name = event.fields["name"] if by_bot else _name(sphere, event)
     return {
         "type": "message",
@@ -61,6 +53,7 @@ def public(sphere: Sphere, event: Event) -> Frame:
         "body": event.fields["body"],
         **({} if name is None else {"name": name}),
         **({"bot": True} if by_bot else {}),
+        **({"edited_at": event.fields["edited_at"]} if "edited_at" in event.fields else {}),
     }
 
 
@@ -87,9 +80,22 @@ def _read(draw: Draw) -> Step | None:
     elif draw.world.threads and draw.chance(0.3):
         chosen = str(plain(draw.rng.choice(draw.world.threads).id))
     encoding = draw.rng.choice(["json", "msgpack"])
-    return Deed("read", {"sphere": chosen, "encoding": encoding})
+    stays = len(draw.world.readers) < READERS_MAX and draw.chance(0.6)
+    return Deed("read", {"sphere": chosen, "encoding": encoding, "stays": stays})
+
+
+def _of_reader(name: str) -> Propose:
+    def propose(draw: Draw) -> Step | None:
+        readers = draw.world.readers
+        return Deed(name, {"reader": draw.rng.choice(sorted(readers))}) if readers else None
+
+    return propose
 
 
 COMMANDS: dict[str, Answer] = {}
-DEEDS: dict[str, Act] = {"read": read}
-STEPS: list[tuple[float, Propose]] = [(1.2, _read)]
+DEEDS: dict[str, Act] = {"read": read, "read_anew": read_anew, "look_away": look_away}
+STEPS: list[tuple[float, Propose]] = [
+    (1.6, _read),
+    (0.4, _of_reader("read_anew")),
+    (0.2, _of_reader("look_away")),
+]

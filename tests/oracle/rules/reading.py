@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.oracle.model.people import Connection, Frame
-from tests.oracle.model.sphere import Sphere, Thread, purges, shown
+from tests.oracle.model.sphere import Sphere, Stay, Thread, purges, shown
 from tests.oracle.model.world import Refusal, World
 from tests.oracle.rules.vocabulary import Act, Answer, Command, Draw, Propose, Step, fields
-from tests.oracle.unknown import Anything, Unordered
+from tests.oracle.unknown import Check, Comparison, Unordered
 
 
 def subscribe(world: World, me: Connection, asked: Frame) -> Frame:
@@ -23,7 +25,7 @@ def subscribe(world: World, me: Connection, asked: Frame) -> Frame:
             "purges": forget,
             "thread": sphere.thread_view(stay),
             "former": Unordered(sphere.former(stay)),
-            "reads": [],
+            "reads": Unordered(sphere.reads(stay)),
         }
     subscribed = {
         "type": "subscribed",
@@ -33,7 +35,40 @@ def subscribe(world: World, me: Connection, asked: Frame) -> Frame:
         "former": Unordered(sphere.former(stay)),
         "connectors": Unordered(bot.view() for bot in sphere.connectors if not bot.dead),
     }
-    return subscribed | {"journal": head(sphere), "present": Anything(list), "reads": []}
+    return subscribed | {
+        "journal": head(sphere),
+        "present": Seen(sphere, stay),
+        "reads": Unordered(sphere.reads(stay)),
+    }
+
+
+class Seen(Check):
+    """Who is seen to be there: whoever else may be seen there, as far as they were told of.
+
+    That it is everybody who is, the devices are held to later.
+    """
+
+    def __init__(self, sphere: Sphere, stay: Stay) -> None:
+        gone = {
+            event.fields["member"]
+            for event in sphere.events[stay.horizon - 1 :]
+            if event.type in {"member_left", "manager_left"}
+        }
+        self._may = gone | {one.id for one, other in sphere.stays.items() if is_seen(other)}
+
+    def __repr__(self) -> str:
+        """Show who it may be."""
+        return f"<some of {self._may}>"
+
+    def differs(self, comparison: Comparison, got: Any, path: str) -> str | None:
+        """Return who should not be seen, or None."""
+        wrong = set(got) - self._may
+        return f"{path}: {wrong} are not to be seen" if wrong else None
+
+
+def is_seen(stay: Stay) -> bool:
+    """Say whether it may show that a member is there."""
+    return stay.member.visible or stay.entered
 
 
 def head(sphere: Sphere) -> Frame:

@@ -101,7 +101,7 @@ def _ask(draw: Draw) -> Step | None:
         me, sphere = draw.rng.choice(near)
         return Command(me.key, "ask", {"sphere": plain(sphere.id)})
     somebody = draw.connection()
-    if somebody is None:
+    if somebody is None or draw.chance(0.5):
         return None
     return Command(somebody.key, "ask", {"sphere": draw.any_sphere()})
 

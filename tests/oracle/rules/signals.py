@@ -67,4 +67,4 @@ def _appear(draw: Draw) -> Step | None:
 
 COMMANDS: dict[str, Answer] = {"typing": typing, "appear": appear}
 DEEDS: dict[str, Act] = {}
-STEPS: list[tuple[float, Propose]] = [(3, _typing), (0.5, _appear)]
+STEPS: list[tuple[float, Propose]] = [(3, _typing), (0.8, _appear)]

@@ -44,6 +44,7 @@ def configure(world: World, me: Connection, asked: Frame) -> Frame:
     if all(getattr(sphere, name) == value for name, value in chosen.items()):
         return {"type": "done"}
     showed = sphere.shows_itself
+    sphere.shut += sphere.audience == "public" != chosen["audience"]
     for name, value in chosen.items():
         setattr(sphere, name, value)
     sphere.revision += 1
@@ -146,7 +147,7 @@ def _configure(draw: Draw) -> Step | None:
     revision = 1 if sphere is None else sphere.revision
     chosen = fields(
         name=draw.name() if draw.chance(0.2) else None,
-        audience=draw.rng.choice(["closed", "open", "open", "public"])
+        audience=draw.rng.choice(["closed", "open", "public", "public"])
         if draw.chance(0.4)
         else None,
         history=draw.rng.choice(["hidden", "visible"]) if draw.chance(0.4) else None,

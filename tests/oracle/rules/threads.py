@@ -61,17 +61,19 @@ def prefer(world: World, me: Connection, asked: Frame) -> Frame:
     default = None if whole else stay.default
     if "thread" in asked:
         default = world.on(me.member, asked)[0]
-    if (default, private or stay.private) == (stay.default, stay.private):
+    wished = default, private or stay.private, asked.get("show_read", stay.show_read)
+    if wished == (stay.default, stay.private, stay.show_read):
         return {"type": "done"}
-    stay.default, stay.private = default, private or stay.private
+    stay.default, stay.private, stay.show_read = wished
     said = {"private": stay.private, "default_thread": default and default.id}
+    said |= {"show_read": True} if stay.show_read else {}
     world.notify([me.member], sphere, {"type": "preferred", "sphere": sphere.id, **said})
     return {"type": "done"}
 
 
 def _prefer_everywhere(world: World, me: Member, asked: Frame) -> Frame:
     private = asked.get("private", me.private)
-    if "thread" in asked or asked.get("whole") or private == "usual":
+    if {"thread", "show_read"} & asked.keys() or asked.get("whole") or private == "usual":
         raise Refusal("invalid_field")
     if private != me.private:
         me.private = private
@@ -114,10 +116,11 @@ def _prefer(draw: Draw) -> Step | None:
     asked = fields(
         private=wish if draw.chance(0.5) else None,
         whole=True if draw.chance(0.15) else None,
+        show_read=draw.chance(0.7) if "sphere" in place and draw.chance(0.5) else None,
     )
     return Command(me.key, "prefer", {**plain(place), **asked})
 
 
 COMMANDS: dict[str, Answer] = {"converse": converse, "prefer": prefer}
 DEEDS: dict[str, Act] = {}
-STEPS: list[tuple[float, Propose]] = [(4, _converse), (1.2, _prefer)]
+STEPS: list[tuple[float, Propose]] = [(4, _converse), (2, _prefer)]

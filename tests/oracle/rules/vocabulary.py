@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tests.oracle.model.people import Connection, Frame, Member
 from tests.oracle.model.sphere import Sphere, Stay
@@ -44,6 +44,14 @@ Propose = Callable[["Draw"], Step | None]
 Act = Callable[["Walk", Frame], Awaitable[None]]
 
 
+class Feature(Protocol):
+    """What a module of rules holds."""
+
+    COMMANDS: dict[str, Answer]
+    DEEDS: dict[str, Act]
+    STEPS: list[tuple[float, Propose]]
+
+
 class Draw:
     """Draws from what there is: mostly sense, sometimes nonsense, often the ids of others."""
 
@@ -58,9 +66,10 @@ class Draw:
     def connection(self, *, inside: bool = False, administers: bool = False) -> Connection | None:
         """Return somebody's open connection: mostly of one who is inside a sphere, if asked."""
         living = self.world.living()
-        if (inside or administers) and self.chance(0.9):
-            near = [one for one in living if self.spheres_of(one.member, administered=administers)]
-            living = near or living
+        if (inside or administers) and self.chance(0.97):
+            living = [
+                one for one in living if self.spheres_of(one.member, administered=administers)
+            ]
         return self.rng.choice(living) if living else None
 
     def spheres_of(self, member: Member, *, administered: bool = False) -> list[Sphere]:
@@ -75,7 +84,7 @@ class Draw:
     def sphere(self, member: Member, *, administered: bool = False) -> str:
         """Return a sphere's id: mostly of one that is theirs, else anybody's, else nobody's."""
         mine = self.spheres_of(member, administered=administered)
-        if mine and self.chance(0.93):
+        if mine and self.chance(0.95):
             return str(plain(self.rng.choice(mine).id))
         return self.any_sphere()
 
@@ -112,6 +121,17 @@ class Draw:
         if self.chance(0.9):
             return self.rng.choice(self.world.members).id
         return self.stranger()
+
+    def message(self, timeline: Sphere, *, by: Member | None = None) -> int:
+        """Return the place of a message, of somebody's if asked; seldom of something else."""
+        near = [
+            event
+            for event in timeline.events
+            if event.message and (by is None or event.author is by) and not event.erased
+        ]
+        if not near or self.chance(0.15):
+            return self.rng.randint(1, timeline.head + 1)
+        return self.rng.choice(near[-6:] if self.chance(0.6) else near).seq
 
     def words(self) -> str:
         """Return something to say."""
