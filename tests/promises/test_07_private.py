@@ -455,6 +455,7 @@ FIELDS: dict[str, Frame] = {
     "delete": {"message": 1},
     "react": {"message": 1, "reaction": "yes"},
     "mark_read": {"seq": 1},
+    "attach": {"size": 1, "name": "a.txt", "media_type": "text/plain"},
 }
 
 
@@ -481,37 +482,41 @@ async def _raw(person: Person, kind: str, fields: Frame) -> Frame:
     return answer
 
 
-@pytest.mark.parametrize("kind", OF_A_SPHERE)
 async def test_the_id_of_a_thread_in_the_place_of_a_spheres_is_the_id_of_nothing(
-    house: House, kind: str
+    house: House, subtests: pytest.Subtests
 ) -> None:
     async with cast(house) as all_:
-        boss = await house.resident(
-            all_.residents[0].member.organisation, "Max", MemberRole.MANAGER
-        )
+        acme = all_.residents[0].member.organisation
+        boss = await house.resident(acme, "Max", MemberRole.MANAGER)
         await all_.ana.call("subscribe", sphere=all_.sphere, thread=all_.thread)
         async with await house.person(boss) as manager:
-            answers = [
-                [
-                    await _raw(person, kind, _ask(kind, all_, {"sphere": place}))
-                    for place in (NOWHERE, all_.thread)
-                ]
-                for person in (all_.ana, all_.carol, manager)
-            ]
+            for kind in OF_A_SPHERE:
+                with subtests.test(kind):
+                    people = all_.ana, all_.carol, manager
+                    await _check_it_is_nothing(all_, kind, people)
         await all_.say(all_.bob)
         heard = await all_.ana.event("private_posted")
 
+    assert words_of([heard]) == [WORDS]  # and whoever listened still does
+
+
+async def _check_it_is_nothing(all_: Cast, kind: str, people: tuple[Person, ...]) -> None:
+    answers = [
+        [
+            await _raw(person, kind, _ask(kind, all_, {"sphere": place}))
+            for place in (NOWHERE, all_.thread)
+        ]
+        for person in people
+    ]
     for nothing, there in answers:
         assert there == nothing
         assert there["type"] == "error"
     assert {there["error"]["code"] for _, there in answers} <= {"not_found", "not_allowed"}
     assert answers[0][1]["error"]["code"] == ("not_allowed" if kind == "enter" else "not_found")
-    assert words_of([heard]) == [WORDS]
 
 
-@pytest.mark.parametrize("kind", OF_A_THREAD)
 async def test_a_thread_answers_under_its_own_sphere_and_to_its_participants_alone(
-    house: House, kind: str
+    house: House, subtests: pytest.Subtests
 ) -> None:
     async with cast(house) as all_:
         other = await house.sphere(*all_.residents, name="Other")
@@ -526,21 +531,25 @@ async def test_a_thread_answers_under_its_own_sphere_and_to_its_participants_alo
             "twice the thread": {"sphere": all_.thread, "thread": all_.thread},
             "a thread of others": {"sphere": all_.sphere, "thread": theirs},
         }
-        answers = {
-            name: await _raw(all_.ana, kind, _ask(kind, all_, place))
-            for name, place in wrong.items()
-        }
-        outside = await _raw(
-            all_.carol, kind,
-            _ask(kind, all_, {"sphere": all_.sphere, "thread": all_.thread}),
-        )  # fmt: skip
+        for kind in OF_A_THREAD:
+            with subtests.test(kind):
+                await _check_it_is_not_there(all_, kind, wrong)
         await all_.say(all_.bob)
         heard = await all_.ana.event("private_posted")
+
+    assert words_of([heard]) == [WORDS]  # and whoever listened still does
+
+
+async def _check_it_is_not_there(all_: Cast, kind: str, wrong: dict[str, dict[str, str]]) -> None:
+    answers = {
+        name: await _raw(all_.ana, kind, _ask(kind, all_, place)) for name, place in wrong.items()
+    }
+    right = {"sphere": all_.sphere, "thread": all_.thread}
+    outside = await _raw(all_.carol, kind, _ask(kind, all_, right))
 
     assert answers == dict.fromkeys(wrong, answers["nothing"])
     assert outside == answers["nothing"]
     assert answers["nothing"]["error"]["code"] == "not_found"
-    assert words_of([heard]) == [WORDS]  # and whoever listened still does
 
 
 @pytest.mark.parametrize("kind", ["subscribe", "unsubscribe", "typing"])
