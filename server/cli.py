@@ -1,6 +1,7 @@
 """CLI: run the server. Wrong settings are refused before anything starts, with the reason.
 
-Exit codes: 0 stopped as asked; 1 could not start or failed; 2 wrong arguments or settings.
+Exit codes: 0 stopped as asked; 1 could not start or failed; 2 wrong arguments or settings; 130
+interrupted, 141 nobody reads what is said, as shells have it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from pydantic import ValidationError
@@ -50,13 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs.configure(settings.log_level)
     try:
         code: int = chosen.run(settings, chosen)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that Python does not try at the end
+        return 128 + signal.SIGPIPE
     except Misconfigured as error:
         print(f"cloison: {error}", file=sys.stderr)
         return 2
-    except Unusable as error:
-        print(f"cloison: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
+    except (Unusable, OSError) as error:
         print(f"cloison: {error}", file=sys.stderr)
         return 1
     return code
@@ -127,6 +130,12 @@ class Announcing(uvicorn.Server):
             )
             print(made.guide(url, _python()) if made else _DEMO_IS_THERE)
         sys.stdout.flush()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop in order; at a second interrupt, at once: what was acknowledged is on the disk."""
+        if self.should_exit and sig == signal.SIGINT:
+            os._exit(128 + signal.SIGINT)
+        super().handle_exit(sig, frame)
 
     def leave(self, *_: object) -> None:
         """Stop in order: the terminal is gone, and nobody is left to say so."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from server.administration import answers
@@ -18,6 +18,7 @@ from server.administration.office import Office, Refused
 from server.administration.wishes import Dismiss, SetDisabled, SetRole
 from server.auth.admission import draw
 from server.domain.naming import check_address
+from server.progress import bar
 from server.protocol.scalars import MemberRole
 from storage import admissions, members
 from storage.admissions import Admission
@@ -45,7 +46,7 @@ async def bring_in(office: Office, chosen: argparse.Namespace) -> None:
     except UnicodeDecodeError:
         raise Refused("The file is not text in UTF-8.") from None
     drawn = await office.database.write(
-        _offer, chosen.handle, listed, office.clock.now() + chosen.valid
+        _offer, chosen.handle, listed, office.clock.now() + chosen.valid, bar()
     )
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(("address", "invitation"))
@@ -53,13 +54,19 @@ async def bring_in(office: Office, chosen: argparse.Namespace) -> None:
 
 
 def _offer(
-    tx: Transaction, handle: str, listed: Iterable[Person], expires_at: int
+    tx: Transaction,
+    handle: str,
+    listed: Sequence[Person],
+    expires_at: int,
+    moved: Callable[[int, int], None] | None = None,
 ) -> list[tuple[str, str]]:
     found = answers.organisation(tx, handle)
-    drawn = []
+    drawn: list[tuple[str, str]] = []
     for person in listed:
         admission = Admission(organisation=found.id, address=person.address, role=person.role)
         drawn.append((person.address, draw(tx, admission, expires_at=expires_at)))
+        if moved is not None:
+            moved(len(listed) - len(drawn), len(listed))
     return drawn
 
 

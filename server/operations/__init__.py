@@ -4,7 +4,6 @@
     doctor      what is wrong with this installation, and what to do
     migrating   bring the tables up to this release
     commands    the sub-commands of all these
-    progress    a bar on a terminal
 
 Invariant: nothing here reads what people said.
 """

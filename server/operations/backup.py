@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from server.operations.progress import bar
+from server.progress import bar
 from server.settings import Settings
 from storage import backup as copies
 from storage.charge import FileCharge

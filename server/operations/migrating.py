@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
+from server.progress import bar
 from server.settings import Settings
 from storage import migrations
 from storage.backup import Unusable
@@ -37,7 +38,7 @@ async def _migrated(settings: Settings) -> tuple[str | None, str | None]:
     database = Database(settings.url, Keyring(settings.keys_path), readers_max=1)
     try:
         before = await database.write(migrations.version)
-        await database.write(migrations.upgrade)
+        await database.write(migrations.upgrade, bar())
         return before, await database.write(migrations.version)
     finally:
         await database.close()

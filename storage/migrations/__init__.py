@@ -6,6 +6,7 @@ to do. Invariant: HEAD names the newest of the versions (a test compares).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from sqlalchemy import Connection, inspect
 if TYPE_CHECKING:
     from alembic.config import Config
 
+#: What is told how much is left, and of how much.
+Moved = Callable[[int, int], None]
 #: The newest version.
 HEAD = "0003"
 
@@ -39,10 +42,26 @@ def version(connection: Connection) -> str | None:
     return found
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring the database up to date, in the transaction at hand. Does nothing when it is."""
-    if version(connection) == HEAD:
+def upgrade(connection: Connection, moved: Moved | None = None) -> None:
+    """Bring the database up to date, in the transaction at hand. Does nothing when it is.
+
+    ``moved`` is told how many versions are left, of how many.
+    """
+    present = version(connection)
+    if present == HEAD:
         return
     from alembic import command  # noqa: PLC0415  # see above
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  # see above
 
-    command.upgrade(configuration(connection), "head")
+    config = configuration(connection)
+    if moved is not None:
+        script = ScriptDirectory.from_config(config)
+        left = [one.revision for one in script.iterate_revisions(HEAD, present or "base")]
+        config.attributes["applied"] = _telling(moved, len(left))
+    command.upgrade(config, "head")
+
+
+def _telling(moved: Moved, total: int) -> Callable[..., None]:
+    """Return what Alembic is to call after each version."""
+    left = iter(range(total - 1, -1, -1))
+    return lambda **_: moved(next(left), total)

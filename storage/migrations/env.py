@@ -11,5 +11,6 @@ context.configure(
     target_metadata=for_postgresql(),
     render_as_batch=True,
     transactional_ddl=False,
+    on_version_apply=context.config.attributes.get("applied"),
 )
 context.run_migrations()

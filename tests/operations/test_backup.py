@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from server import cli
-from server.operations.progress import bar
-from storage import backup
+from server.progress import bar
+from storage import backup, migrations
 from tests.house import House, serving
 from tests.people import call_http
 from tests.process import ROOT
@@ -142,19 +142,48 @@ def test_migrate_says_from_where_to_where(
     assert "is up to date" in second
 
 
-def test_a_bar_moves_on_a_terminal_and_nowhere_else() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    """A terminal, for whoever asks."""
 
+    def isatty(self) -> bool:
+        """Return True."""
+        return True
+
+
+def test_a_bar_moves_on_a_terminal_and_nowhere_else() -> None:
     terminal = Terminal()
     moved = bar(terminal)
     assert moved is not None
-    for left in (3, 1, 0):
+    for left in (3, 1, 1, 0):
         moved(left, 4)
 
+    assert terminal.getvalue().count("\r") == 3
     assert terminal.getvalue().endswith("100%\n")
     assert bar(io.StringIO()) is None
+
+
+def test_long_commands_show_how_far_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = "".join(f"p{n}@example.org,\n" for n in range(50))
+    (tmp_path / "people.csv").write_text(f"address,role\n{listed}")
+    drawn = {}
+    for words in (
+        ["migrate"],
+        ["org", "create", "acme", "--name", "Acme"],
+        ["member", "import", "acme", str(tmp_path / "people.csv")],
+        ["backup", str(tmp_path / "copy")],
+        ["restore", str(tmp_path / "copy"), "--replace"],
+    ):
+        terminal = Terminal()
+        monkeypatch.setattr("sys.stderr", terminal)
+        assert cli.main([*words, "--data-dir", str(tmp_path / "data")]) == 0
+        drawn[words[0]] = terminal.getvalue()
+
+    versions = [*(Path(migrations.__file__).parent / "versions").glob("[0-9]*.py")]
+    assert drawn.pop("org") == ""
+    assert [one.endswith("100%\n") for one in drawn.values()] == [True] * 4
+    assert drawn["migrate"].count("\r") == len(versions)
 
 
 def test_a_backup_without_a_file_to_make_is_refused() -> None:

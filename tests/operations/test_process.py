@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import ipaddress
+import os
 import resource
 import signal
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +23,7 @@ from websockets.asyncio.client import connect
 
 from tests.house import serving
 from tests.people import PATIENCE_S, Person, call_http
-from tests.process import process
+from tests.process import ROOT, process
 
 
 async def _token(folder: Path) -> str:
@@ -41,6 +44,73 @@ async def test_a_signal_sends_clients_away_to_come_back_and_exits_with_0(
 
         assert await person.closed() == 4000
     assert code == 0
+
+
+async def test_a_second_interrupt_ends_it_at_once_without_a_word(tmp_path: Path) -> None:
+    async with process(tmp_path, DRAIN_S="60") as server:
+        address = urlsplit(server.url)
+        _, writer = await asyncio.open_connection(address.hostname, address.port)
+        head = b"POST /v1/sign-in HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n"
+        writer.write(head)
+        await writer.drain()
+        await asyncio.to_thread(call_http, server.url, "GET", "/readyz")  # it has read the head
+        server.process.send_signal(signal.SIGINT)
+        await _refused(str(address.hostname), int(address.port or 0))
+
+        code = await server.stop(signal.SIGINT)
+
+        writer.close()
+    assert code == 130
+    assert (tmp_path / "stderr.log").read_text() == ""
+
+
+async def _refused(host: str, port: int) -> None:
+    """Wait until nobody is let in any more."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(host, port)
+            except ConnectionRefusedError:
+                return
+            writer.close()
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("moment", ["server.app", "server.cli"])
+def test_an_interrupt_while_it_starts_shows_no_traceback(tmp_path: Path, moment: str) -> None:
+    program = (
+        "import signal, sys\n"
+        "class Interrupting:\n"
+        f"    def find_spec(self, name, *_): name == {moment!r} and signal.raise_signal(2)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from server.__main__ import main\n"
+        "sys.exit(main())"
+    )
+    done = _ran("-c", program, "serve", "--data-dir", str(tmp_path))
+
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_a_command_whose_reader_has_gone_says_nothing(tmp_path: Path) -> None:
+    assert _ran("-m", "server", "migrate", "--data-dir", str(tmp_path)).returncode == 0
+    readable, writable = os.pipe()
+    os.close(readable)
+
+    done = _ran("-m", "server", "doctor", "--data-dir", str(tmp_path), stdout=writable)
+
+    os.close(writable)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def _ran(*words: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=ROOT,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
 
 
 async def test_a_hang_up_that_was_to_be_ignored_is_ignored(tmp_path: Path) -> None:
