@@ -60,7 +60,7 @@ class Metrics:
         self.registry.register(_Tallied(tallies))
         self._events = self._counter(
             "events",
-            "Timeline events of spheres published, by their type; not those of private threads.",
+            "Timeline events published to whole spheres, by their type.",
         )
         self._responses = self._counter("http_responses", "HTTP answers, by their status.")
         self._refusals = self._counter("http_refusals", "HTTP refusals, by their code.")
@@ -138,7 +138,7 @@ class _Tallied(Collector):
         tallies = self._tallies
         yield CounterMetricFamily(
             "cloison_deliveries",
-            "Events of spheres and threads handed to members' sockets.",
+            "Timeline events handed to members' sockets.",
             value=tallies.deliveries,
         )
         for name, text, counted in (
