@@ -57,17 +57,29 @@ CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 class Entrance:
     """Sends WebSockets straight to their endpoint, and all else to Starlette.
 
-    Its middleware would keep 3-6 KB a connection, and takes a third of a handshake.
+    Its middleware would keep 3-6 KB a connection, and takes a third of a handshake. What a start
+    failed with is kept for whoever asked for it: the ASGI server hands on its traceback as text.
     """
 
     def __init__(self, web: ASGIApp, sockets: Mapping[str, ASGIApp]) -> None:
         self._web = web
         self._sockets = sockets
+        self.failure: BaseException | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, request or lifespan."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+            return
         path: str = scope["path"] if scope["type"] == "websocket" else ""
         await self._sockets.get(path, self._web)(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._web(scope, receive, send)
+        except BaseException as error:
+            self.failure = error
+            raise
 
 
 def _gauges(parts: Parts) -> dict[str, Callable[[], float]]:
@@ -80,6 +92,8 @@ def _gauges(parts: Parts) -> dict[str, Callable[[], float]]:
         "connections_congested": lambda: tallies.congested,
         "writer_queue": lambda: parts.writer.depth,
         "writer_bytes": lambda: parts.writer.bytes,
+        "broker_queue": lambda: parts.broker.waiting,
+        "deaf": lambda: parts.broker.hearing.deaf,
         "password_hashes": lambda: (
             passwords.awaited if isinstance(passwords, WatchedPasswords) else 0
         ),
@@ -102,7 +116,7 @@ def _metrics_read(parts: Parts) -> Iterator[None]:
         yield
 
 
-def application(parts: Parts) -> ASGIApp:
+def application(parts: Parts) -> Entrance:
     """Return the ASGI application, which starts and stops the parts with its lifespan."""
 
     @asynccontextmanager

@@ -20,7 +20,7 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from server import __version__, demo, egress, logs
+from server import __version__, demo, egress, errors, logs
 from server.administration import commands as administration
 from server.app import application, uvicorn_config
 from server.operations import core_dumps, open_files
@@ -56,12 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that Python does not try at the end
         return 128 + signal.SIGPIPE
-    except Misconfigured as error:
+    except (Misconfigured, Unusable, OSError, errors.Refusal) as error:
         print(f"cloison: {error}", file=sys.stderr)
-        return 2
-    except (Unusable, OSError) as error:
-        print(f"cloison: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, Misconfigured) else 1
     return code
 
 
@@ -74,12 +71,15 @@ def serve(settings: Settings, chosen: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: None)
     with _listening(settings) as listener, suppress(KeyboardInterrupt):
         parts = compose(settings)
-        config = uvicorn_config(parts, application(parts), fast_links=settings.fast_links)
+        app = application(parts)
+        config = uvicorn_config(parts, app, fast_links=settings.fast_links)
         server = Announcing(config, parts, with_demo=chosen.demo)
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup's wish is heeded
             signal.signal(signal.SIGHUP, server.leave)
-        server.run(sockets=[listener])
-        return 0 if server.started else 1
+        try:
+            server.run(sockets=[listener])
+        except SystemExit:  # uvicorn's way to say that the start failed
+            raise app.failure or OSError("the start failed") from None
     return 0
 
 

@@ -1,6 +1,6 @@
 """Logs: JSON lines on standard error, one an event.
 
-Decides the form, and that libraries speak only to warn, and each of their sentences once a minute:
+Decides the form, that libraries speak only to warn, and that nobody repeats himself without end:
 uvicorn's informative lines carry network addresses, and it warns of every request that it cannot
 read, which anybody may send by thousands. Invariant: no line carries a body, an address, a name or
 a token. Exceptions are named by their type and their place in the code, never by their message,
@@ -23,42 +23,57 @@ import structlog
 
 _log = structlog.get_logger(__name__)
 
-#: Whose lines are written each time; of others see ``Withheld``.
+#: Whose lines are ours; all others are a library's.
 OURS: Final = ("server", "storage")
-#: Seconds for which a library does not repeat itself.
+#: Seconds after which somebody who repeated himself is heard again.
 QUIET_S: Final = 60.0
-#: Sentences of libraries that are told apart; beyond, they share one place.
-SENTENCES_MAX: Final = 100
+#: Lines alike that are written within that time: of ours, where each may tell something else, and
+#: of libraries.
+OURS_MAX: Final = 20
+THEIRS_MAX: Final = 1
+#: Sentences that are told apart; beyond, they share one place.
+SENTENCES_MAX: Final = 200
 
 
 class Withheld(logging.Filter):
-    """Lets each sentence of a library through once in so many seconds, and counts the others.
+    """Lets so many lines alike through in so many seconds, and counts the others.
 
-    A sentence is its template, before arguments are put in; where a library puts them in by
-    itself, there may be many, so the places are bounded. The next line that is written tells how
-    many were not.
+    Ours are alike when they are of one event. Those of a library are when they have one template,
+    before arguments are put in; where it puts them in by itself, there may be many, so the places
+    are bounded. The next line that is written tells how many were not.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._until: dict[str, float] = {}
-        self._withheld: dict[str, int] = {}
+        self._places: dict[str, _Place] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether a line is written."""
-        if record.name.partition(".")[0] in OURS:
-            return True
-        place = f"{record.name} {_sentence(record)}"
-        if place not in self._until and len(self._until) >= SENTENCES_MAX:
-            place = ""
-        now = self._clock()
-        if now < self._until.get(place, now):
-            self._withheld[place] = self._withheld.get(place, 0) + 1
+        ours = record.name.partition(".")[0] in OURS
+        name = f"{record.name} {_sentence(record)}"
+        if name not in self._places and len(self._places) >= SENTENCES_MAX:
+            name = ""
+        place, now = self._places.setdefault(name, _Place()), self._clock()
+        if now >= place.until:
+            record.withheld = place.withheld
+            place.until, place.written, place.withheld = now + QUIET_S, 0, 0
+        if place.written >= (OURS_MAX if ours else THEIRS_MAX):
+            place.withheld += 1
             return False
-        self._until[place] = now + QUIET_S
-        record.withheld = self._withheld.pop(place, 0)
+        place.written += 1
         return True
+
+
+class _Place:
+    """What became of lines alike since the minute began."""
+
+    __slots__ = ("until", "withheld", "written")
+
+    def __init__(self) -> None:
+        self.until = float("-inf")
+        self.written = 0
+        self.withheld = 0
 
 
 def configure(level: str) -> None:
@@ -92,6 +107,7 @@ def _formatter(shared: list[structlog.typing.Processor]) -> logging.Formatter:
         foreign_pre_chain=[*shared, _keep_to_the_template],
         use_get_message=False,  # arguments are anybody's
         processors=[
+            _tell_what_was_withheld,
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             _name_exceptions,
             structlog.processors.JSONRenderer(),
@@ -102,17 +118,25 @@ def _formatter(shared: list[structlog.typing.Processor]) -> logging.Formatter:
 def _keep_to_the_template(
     _logger: Any, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Keep of a library's line what does not vary, and how many like it were withheld."""
-    record: logging.LogRecord = event["_record"]
-    event["event"] = _sentence(record)
+    """Keep of a library's line what does not vary."""
+    event["event"] = _sentence(event["_record"])
     event.pop("stack_info", None)
-    if withheld := getattr(record, "withheld", 0):
+    return event
+
+
+def _tell_what_was_withheld(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Say how many lines like this one were not written before it."""
+    if withheld := getattr(event["_record"], "withheld", 0):
         event["withheld"] = withheld
     return event
 
 
 def _sentence(record: logging.LogRecord) -> str:
-    """Return what a library's line is about: its first line, without its arguments."""
+    """Return what a line is about: our event, or a library's first line without its arguments."""
+    if isinstance(record.msg, dict):  # ours, not yet rendered
+        return str(record.msg.get("event"))
     if record.name == "py.warnings":  # Python puts the words in front of the arguments
         return "a warning"
     if isinstance(record.msg, BaseException):

@@ -35,6 +35,8 @@ GAUGES: Final[Mapping[str, str]] = {
     "connections_congested": "Peers over their high-water mark at the moment: slow readers.",
     "writer_queue": "Writes that wait for the store.",
     "writer_bytes": "Bytes of the posts that wait for the store.",
+    "broker_queue": "Departures and revocations that the broker did not take yet.",
+    "deaf": "1 while this node does not hear the others, and delivers nothing: alert on it.",
     "password_hashes": "Password hashes that wait or run.",
     "erasures_pending": "1 while something holds up an erasure: alert on it.",
     "keys": "Keys in the keyring, each of which an erasure can destroy.",

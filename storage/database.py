@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, make_url
+from sqlalchemy.exc import ArgumentError
 
 from storage.charge import Charge
 from storage.engine import Engine, Misconfigured, Transaction
@@ -109,7 +110,10 @@ def is_embedded(url: str) -> bool:
 
 def _engine(url: str, keyring: Keyring, readers_max: int) -> Engine:
     """Return the engine of a URL. Raises Misconfigured."""
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # whose words quote the URL, and its password
+        raise Misconfigured("CLOISON_DATABASE_URL cannot be read as a URL.") from None
     name = parsed.get_backend_name()
     if name == "sqlite":
         return SqliteEngine(parsed, keyring, readers_max=readers_max)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from server import __version__, cli
+from server.errors import StorageUnavailable
+from storage.charge import FileCharge
 from tests.process import ROOT, process
 
 
@@ -106,6 +109,37 @@ async def test_a_database_that_would_forget_exits_with_2_and_says_why(tmp_path: 
     assert code == 2
     assert "The database must be a file" in said
     assert "Traceback" not in said
+
+
+def test_a_second_server_on_a_database_exits_with_2_and_says_why(tmp_path: Path) -> None:
+    charge = FileCharge(tmp_path / "cloison.sqlite3")
+    assert charge.take()
+    impatient = (
+        "import sys\nfrom server import app, cli\napp.CHARGE_TIMEOUT_S = 0.1\n"
+        "sys.exit(cli.main(['serve', '--port', '0', '--data-dir', sys.argv[1]]))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", impatient, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    charge.leave()
+    assert done.returncode == 2
+    assert "cloison: Another server is in charge of this database." in done.stderr
+
+
+async def test_a_database_that_does_not_answer_exits_with_1_and_says_so(tmp_path: Path) -> None:
+    nowhere = "postgresql://somebody:secret@127.0.0.1:1/cloison"
+
+    code, said = await _run(tmp_path, DATABASE_URL=nowhere, PORT="0")
+
+    assert code == 1
+    assert f"cloison: {StorageUnavailable().message}" in said
+    assert "secret" not in said
 
 
 async def test_the_demo_is_made_once_and_its_secrets_shown_once(tmp_path: Path) -> None:

@@ -60,10 +60,19 @@ def test_a_library_repeats_no_sentence_within_a_minute_and_then_says_how_often_i
     }
 
 
-def test_our_own_lines_are_written_each_time() -> None:
-    withheld = logs.Withheld(HandClock())
+def test_of_our_own_lines_alike_twenty_a_minute_are_written(formatter: logging.Formatter) -> None:
+    clock = HandClock()
+    withheld = logs.Withheld(clock)
+    failed, other = ({"event": event} for event in ("write_failed", "notes_postponed"))
+    lines = [withheld.filter(record("server.app", failed)) for _ in range(30)]
+    another = withheld.filter(record("server.app", other))
+    clock.now = logs.QUIET_S
+    later = record("server.app", failed)
 
-    assert all(withheld.filter(record("server.app", "write_failed")) for _ in range(9))
+    assert sum(lines) == logs.OURS_MAX
+    assert another
+    assert withheld.filter(later)
+    assert line(formatter, later)["withheld"] == 10
 
 
 def test_a_library_that_varies_its_sentences_is_held_back_too() -> None:

@@ -38,6 +38,11 @@ class Broker(Publisher, Protocol):
         """Call ``deliver``, which must not raise or block, for each publication from now on."""
         ...
 
+    @property
+    def waiting(self) -> int:
+        """Return how many departures and revocations the line to the others did not take yet."""
+        ...
+
     async def follow(self, timeline: str) -> None:
         """Return when nothing that is said of a timeline from now on can be missed here.
 

@@ -28,6 +28,11 @@ class MemoryBroker:
         """Call ``act`` now: there is no other node."""
         act()
 
+    @property
+    def waiting(self) -> int:
+        """Return none: there is no line."""
+        return 0
+
     async def follow(self, timeline: str) -> None:
         """Return at once: what is said is said here."""
 

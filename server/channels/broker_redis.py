@@ -160,6 +160,11 @@ class RedisBroker:
         """Return the other nodes that are heard."""
         return self._pulse.peers
 
+    @property
+    def waiting(self) -> int:
+        """Return how much control Redis did not take yet."""
+        return len(self._kept)
+
     # -- applying what is committed here
 
     def _deliver(self, publication: Publication) -> None:

@@ -330,6 +330,30 @@ async def test_nor_is_it_at_other_levels_over_plain_asgi(tmp_path: Path, level: 
     check_silence([*said, *server.said], tmp_path, scenery)
 
 
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("DATABASE_URL", "postgresql://u:{}@127.0.0.1:1/{}"),
+        ("DATABASE_URL", "postgresql://u:{}@127.0.0.1:port/{}"),
+        ("BROKER_URL", "amqp://u:{}@127.0.0.1/{}"),
+        ("PORT", "{}"),
+    ],
+)
+def test_a_start_that_fails_quotes_no_setting(tmp_path: Path, name: str, url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "server", "serve", "--data-dir", str(tmp_path)],
+        cwd=ROOT,
+        env={"CLOISON_PORT": "0", f"CLOISON_{name}": url.format(CANARY, CANARY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode in {1, 2}
+    assert done.stderr
+    assert CANARY not in done.stderr + done.stdout
+
+
 async def test_a_process_that_is_aborted_shows_where_it_was_and_not_what_it_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
