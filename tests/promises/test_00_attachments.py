@@ -134,7 +134,7 @@ def _pieces(house: House) -> int:
             "UPDATE chunk SET sealed = (SELECT sealed FROM chunk AS c WHERE c.number = 1)"
             " WHERE number = 0"
         ),
-        "UPDATE attachment SET seq = 1",
+        "UPDATE attachment SET seq = 2",
     ],
 )
 async def test_pieces_that_were_cut_off_or_put_elsewhere_are_never_given_as_the_file(
@@ -143,6 +143,7 @@ async def test_pieces_that_were_cut_off_or_put_elsewhere_are_never_given_as_the_
     async with serving(tmp_path) as house:
         ana, sphere = await _alone(house)
         async with await house.person(ana) as author:
+            other = await author.post(sphere, "a message without a file")
             _, attachment = await files.share(author, sphere, FILE)
             with closing(sqlite3.connect(house.folder / "cloison.sqlite3")) as file:
                 file.executescript(change)
@@ -152,6 +153,7 @@ async def test_pieces_that_were_cut_off_or_put_elsewhere_are_never_given_as_the_
             )
             answer = await line.rest() if b" 200 " in await line.head() else b""
             line.close()
+    assert other["seq"] == 2
     assert FILE.startswith(answer)
     assert len(answer) < len(FILE)
 
