@@ -213,6 +213,23 @@ async def test_every_bound_of_files_holds(tmp_path: Path) -> None:
     assert many["code"] == "invalid_field"
 
 
+async def test_a_file_may_take_longer_than_other_requests(tmp_path: Path) -> None:
+    async with serving(tmp_path, handshake_timeout_s=0.2) as house:
+        ana, sphere = await _alone(house)
+        async with await house.person(ana) as author:
+            attachment = await files.announce(author, sphere, len(FILE))
+            headers = files.bearer(author.token) | {"content-length": str(len(FILE))}
+            line = await files.ask(house.url, "PUT", f"/v1/attachments/{attachment}", headers)
+            late = asyncio.get_running_loop().time() + 1
+            line.writer.write(FILE[:300_000])
+            while asyncio.get_running_loop().time() < late:  # noqa: ASYNC110  # time must pass
+                await asyncio.sleep(0.05)
+            line.writer.write(FILE[300_000:])
+            head = await line.head()
+            line.close()
+    assert b" 200 " in head.partition(b"\r\n")[0]
+
+
 async def test_a_line_that_stalls_is_cut_and_one_member_takes_few_places(tmp_path: Path) -> None:
     async with serving(tmp_path, transfer_stall_s=0.2, transfers_per_member_max=1) as house:
         ana, sphere = await _alone(house)
