@@ -71,7 +71,8 @@ class Terminal(Protocol):
 class Draft:
     """A message, and the destination that its author was shown.
 
-    ``more``: the message that it answers, whom it mentions, the private thread that it is for.
+    ``more``: the message that it answers, whom it mentions, its files, the private thread that it
+    is for.
     """
 
     destination: Mapping[str, Any]
@@ -358,13 +359,17 @@ class Conversation:
             self.say(re.sub("`([a-z]+)`", r"/\1", failure.message))
 
     async def share(
-        self, body: str, shown: Mapping[str, Any] | None = None, reply_to: int | None = None
+        self,
+        body: str,
+        shown: Mapping[str, Any] | None = None,
+        reply_to: int | None = None,
+        attachments: list[str] | None = None,
     ) -> None:
         """Share a message where this conversation is, as it was ``shown``. Raises Misuse."""
         here = self.here
         shown = here.sphere if shown is None else shown
         mentioned = here.roster.mentioned(body)
-        more: Frame = {"reply_to": reply_to}
+        more: Frame = {"reply_to": reply_to, "attachments": attachments}
         if isinstance(here, Thread):
             mentioned = [member for member in mentioned if member in here.members]
             more["thread"] = here.id

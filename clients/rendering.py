@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
+from clients.attachments import size_in_words
 from clients.private import words
 from clients.roster import Roster
 from clients.safe_text import safe_line, safe_lines, safe_name
 from clients.wire import Frame
 
 _INDENT: Final = "      | "
+_FILE: Final = "      + "
 
 _KEPT: Final = {
     "none": "their messages are erased",
@@ -205,6 +207,7 @@ def certificate(view: Frame) -> list[str]:
         f"  messages erased  {view['messages_erased']}",
         f"  messages kept    {view['messages_kept']}",
         f"  bots revoked     {view['connectors_revoked']}",
+        f"  files erased     {view.get('attachments_erased', 0)}",
     ]
 
 
@@ -224,7 +227,14 @@ def _posted(event: Frame, roster: Roster, zone: tzinfo | None) -> list[str]:
         who += f", to [{event['reply_to']}]"
     if mentioned := event.get("mentions"):
         who += f" (@{', @'.join(roster.name(member) for member in mentioned)})"
-    return _said(event, who + (" (edited)" if event.get("edited_at") else ""), zone)
+    said = _said(event, who + (" (edited)" if event.get("edited_at") else ""), zone)
+    return said + [_file(view, event["seq"]) for view in event.get("attachments", ())]
+
+
+def _file(view: Frame, seq: int) -> str:
+    """Return a file of a message as one line, which no message can look like."""
+    name = safe_name(view["name"]) if view.get("name") else "(a file without a name)"
+    return f"{_FILE}{name} ({size_in_words(view['size'])}): /save {seq}"
 
 
 def _edited(event: Frame, roster: Roster, zone: tzinfo | None) -> list[str]:

@@ -136,6 +136,7 @@ async def _read(options: Options, given: Namespace, printer: Printer) -> None:
 
 
 async def _work(options: Options, given: Namespace, token: str, printer: Printer) -> None:
+    from clients.carrying import Carrier  # noqa: PLC0415
     from clients.desk import Desk  # noqa: PLC0415
     from clients.link import Waits, dial  # noqa: PLC0415 - slow to import, and `bring` needs none
     from clients.orders import ORDERS, share_lines  # noqa: PLC0415
@@ -147,6 +148,7 @@ async def _work(options: Options, given: Namespace, token: str, printer: Printer
         functools.partial(dial, options.server, token, encoding(options.encoding), Waits()),
         bounds=Bounds(patience=patience, patience_after=float("inf") if lasting else patience),
         hooks=Hooks(tell=printer.note),
+        carrier=Carrier(options.server, token),
     )
     try:
         await session.open()

@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from clients.carrying import Carrier
 from clients.failures import (
     AnswerLost,
     Failure,
@@ -82,7 +83,9 @@ class Session:
         backoff: Backoff | None = None,
         bounds: Bounds | None = None,
         hooks: Hooks | None = None,
+        carrier: Carrier | None = None,
     ) -> None:
+        self.carrier = carrier  #: of files; none: this session brings and saves none
         self.hooks = hooks or Hooks()
         self.welcome: Frame = {}
         self._dial = dial

@@ -21,6 +21,8 @@ ORDERS: Final[tuple[tuple[str, str, str], ...]] = (
     ("reply", "N TEXT", "answer the message [N]"),
     ("edit", "N TEXT", "put other words in the place of your message [N]"),
     ("delete", "N", "erase your message [N] for everybody (asks first)"),
+    ("attach", "FILE [WORDS]", "share a file; put its path in quotes if it has spaces"),
+    ("save", "N [PATH]", "save the files of the message [N], over nothing that is there"),
     ("react", "N REACTION", "react to the message [N]"),
     ("unreact", "N REACTION", "take a reaction back"),
     ("members", "", "list who is in this sphere"),

@@ -15,6 +15,7 @@ from clients.failures import Misuse
 from clients.following import Thread
 from clients.slash import help_lines
 from clients.slash_deeds import act, arrive, how_many
+from clients.slash_files import FILE_ORDERS
 from clients.slash_messages import MESSAGE_ORDERS
 from clients.slash_spheres import SPHERE_ORDERS
 from clients.wire import Frame
@@ -134,6 +135,7 @@ async def _quit(talk: Conversation, _: str) -> None:
 
 SLASH_ORDERS: Final[dict[str, Order]] = {
     **MESSAGE_ORDERS,
+    **FILE_ORDERS,
     **SPHERE_ORDERS,
     "help": _help,
     "spheres": _spheres,

@@ -89,6 +89,7 @@ class Line:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
+        self.reset = False  #: cut, so that what was unsent is dropped; not merely closed
 
     async def head(self) -> bytes:
         """Read the head of the answer."""
@@ -102,7 +103,7 @@ class Line:
                 while part := await self.reader.read(65_536):
                     found += part
             except ConnectionError:
-                pass  # cut is an end too
+                self.reset = True
         return found
 
     def close(self) -> None:

@@ -255,7 +255,8 @@ class _Batch:
     def insert(self, tx: Transaction) -> None:
         """Insert what was accepted."""
         posts.insert(tx, self.rows, self.heads, self._facts.keys)
-        attachments.hang(tx, self.hung)
+        if self.hung:
+            attachments.hang(tx, self.hung)
 
     def add(self, draft: AnyDraft) -> Outcome | errors.Refusal:
         try:

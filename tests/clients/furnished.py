@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from clients.carrying import Carrier
 from clients.failures import Failure
 from clients.following import Following
 from clients.link import Waits, dial
@@ -130,7 +131,13 @@ async def talking(
 ) -> AsyncIterator[Session]:
     """Hold a session of the client under test."""
     dialling = functools.partial(dial, url, token, encoding(encoded), waits or Waits())
-    session = Session(dialling, backoff=QUICK.afresh(), bounds=bounds, hooks=hooks)
+    session = Session(
+        dialling,
+        backoff=QUICK.afresh(),
+        bounds=bounds,
+        hooks=hooks,
+        carrier=Carrier(url, token),
+    )
     try:
         await session.open()
         yield session

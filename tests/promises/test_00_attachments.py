@@ -134,7 +134,7 @@ def _pieces(house: House) -> int:
             "UPDATE chunk SET sealed = (SELECT sealed FROM chunk AS c WHERE c.number = 1)"
             " WHERE number = 0"
         ),
-        "UPDATE attachment SET seq = 1",
+        "UPDATE attachment SET seq = 2",
     ],
 )
 async def test_pieces_that_were_cut_off_or_put_elsewhere_are_never_given_as_the_file(
@@ -143,6 +143,7 @@ async def test_pieces_that_were_cut_off_or_put_elsewhere_are_never_given_as_the_
     async with serving(tmp_path) as house:
         ana, sphere = await _alone(house)
         async with await house.person(ana) as author:
+            other = await author.post(sphere, "a message without a file")
             _, attachment = await files.share(author, sphere, FILE)
             with closing(sqlite3.connect(house.folder / "cloison.sqlite3")) as file:
                 file.executescript(change)
@@ -152,6 +153,7 @@ async def test_pieces_that_were_cut_off_or_put_elsewhere_are_never_given_as_the_
             )
             answer = await line.rest() if b" 200 " in await line.head() else b""
             line.close()
+    assert other["seq"] == 2
     assert FILE.startswith(answer)
     assert len(answer) < len(FILE)
 
@@ -209,6 +211,23 @@ async def test_every_bound_of_files_holds(tmp_path: Path) -> None:
     assert large["code"] == "too_large"
     assert (filled["code"], pending["code"]) == ("full", "full")
     assert many["code"] == "invalid_field"
+
+
+async def test_a_file_may_take_longer_than_other_requests(tmp_path: Path) -> None:
+    async with serving(tmp_path, handshake_timeout_s=0.2) as house:
+        ana, sphere = await _alone(house)
+        async with await house.person(ana) as author:
+            attachment = await files.announce(author, sphere, len(FILE))
+            headers = files.bearer(author.token) | {"content-length": str(len(FILE))}
+            line = await files.ask(house.url, "PUT", f"/v1/attachments/{attachment}", headers)
+            late = asyncio.get_running_loop().time() + 1
+            line.writer.write(FILE[:300_000])
+            while asyncio.get_running_loop().time() < late:  # noqa: ASYNC110  # time must pass
+                await asyncio.sleep(0.05)
+            line.writer.write(FILE[300_000:])
+            head = await line.head()
+            line.close()
+    assert b" 200 " in head.partition(b"\r\n")[0]
 
 
 async def test_a_line_that_stalls_is_cut_and_one_member_takes_few_places(tmp_path: Path) -> None:

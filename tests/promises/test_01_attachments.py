@@ -63,6 +63,7 @@ async def test_what_is_on_its_way_is_cut_when_its_reader_may_read_it_no_more(
         again = await files.fetch(house.url, guest.token, attachment)
         line.close()
     assert len(rest) < len(LONG) - 1_000_000
+    assert line.reset
     assert again[0] == (401 if way == "signed out" else 404)
 
 

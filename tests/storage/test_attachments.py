@@ -72,6 +72,21 @@ def test_a_file_is_found_by_its_id_only_when_it_hangs_on_a_message(store: Shelf)
     store.within(act)
 
 
+def test_a_file_that_is_cut_off_after_a_piece_has_no_last_one(store: Shelf) -> None:
+    def act(tx: Transaction) -> None:
+        of = _sphere(tx)
+        file = _sent(tx, of)
+        attachments.hang(tx, {file: 3})
+        tx.exec_driver_sql("UPDATE attachment SET pieces = 2")
+
+        found = attachments.find(tx, file)
+
+        assert found is not None
+        assert [attachments.piece(tx, found, n) is None for n in range(3)] == [False, True, True]
+
+    store.within(act)
+
+
 def test_another_sending_ends_the_former_one_and_drops_what_it_brought(store: Shelf) -> None:
     def act(tx: Transaction) -> None:
         of = _sphere(tx)
