@@ -78,6 +78,7 @@ TABLE = {
     "delete": "? ? ? . . . . ? ?",
     "react": "? ? ? . . . . ? ?",
     "mark_read": "? ? ? . . . . ? ?",
+    "attach": "? ? ? . . . . ? ?",
     "members": "- - . - - - . - -",
     "invite_member": "- - . - - - . - -",
     "invitations": "- - . - - - . - -",
@@ -193,6 +194,7 @@ class Scene:
             "delete": message,
             "react": message | {"reaction": "+1"},
             "mark_read": sphere | {"seq": 1},
+            "attach": sphere | {"size": 1},
         }.get(kind, {} if kind in _OF_NO_SPHERE else sphere)
 
 

@@ -161,6 +161,7 @@ async def test_a_name_that_nothing_is_kept_under_is_forgotten(house: House, desk
 
     await desk.done("member", "remove", "acme", bob.address, "--erase")
 
+    await house.parts.eraser.scrub()  # where a reader held up the one that the command asked for
     assert not house.holds("Bobolink")
     assert await house.parts.database.read(members.get, bob.id) is None
 

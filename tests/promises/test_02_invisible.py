@@ -73,7 +73,7 @@ async def test_every_operation_answers_as_for_a_sphere_that_does_not_exist(
 ) -> None:
     acme, unseen = await hidden(house)
     names: dict[str, Any] = {"me": "c" * 26, "third": "d" * 26, "connector": "e" * 26}
-    names |= {"message": 1, "mine": 1, "before": 1}
+    names |= {"message": 1, "mine": 1, "before": 1, "file": "f" * 26, "their file": "g" * 26}
     deviations = []
     resident = await house.resident(acme, "Carol", MemberRole(role))
     for operation in [*FIELDS, *sorted(OF_THE_CONNECTION)]:
