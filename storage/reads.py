@@ -72,3 +72,16 @@ def everywhere(tx: Transaction, sphere_id: str, member_id: str) -> list[tuple[Sp
         )
     )
     return [(as_sphere(row), row.read_seq) for row in rows]
+
+
+def shown_by(tx: Transaction, member_id: str) -> list[tuple[Sphere, int]]:
+    """Return where a member lets others see how far they read, unless hidden, and how far it is."""
+    of_home = _HOME.c.sphere == func.coalesce(sphere.c.parent, sphere.c.id)
+    rows = tx.execute(
+        select(*SPHERE, stay.c.read_seq)
+        .join(stay, stay.c.sphere == sphere.c.id)
+        .join(_HOME, of_home & (_HOME.c.member == stay.c.member))
+        .where(stay.c.member == member_id, stay.c.read_seq > 0, _HOME.c.show_read)
+        .order_by(sphere.c.id)
+    )
+    return [(as_sphere(row), row.read_seq) for row in rows]

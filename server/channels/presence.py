@@ -6,6 +6,7 @@ the wish itself.
 
 from __future__ import annotations
 
+from server.channels import reads
 from server.channels.outcome import Outcome, Publication, Request
 from server.channels.spheres import present
 from server.protocol.commands import Appear
@@ -25,6 +26,7 @@ def appear(tx: Transaction, request: Request[Appear]) -> Outcome:
         reply=done,
         publication=Publication(
             appearances=((member.id, visible),),
+            reads=reads.appear(tx, member.id, visible=visible),
             notices=((member.id, Appeared(visible=visible)),),
         ),
     )

@@ -40,6 +40,14 @@ def _shown(of: Sphere, member: str, up_to: int | None) -> ReadShown:
     return ReadShown(sphere=of.home, thread=of.thread, member=member, up_to=up_to)
 
 
+def appear(tx: Transaction, member: str, *, visible: bool) -> tuple[tuple[ReadShown, int], ...]:
+    """Tell how far a member reads where they let others see it, or that it shows no more."""
+    return tuple(
+        (_shown(of, member, seq if visible else None), seq)
+        for of, seq in reads.shown_by(tx, member)
+    )
+
+
 def show(
     tx: Transaction, sphere: Sphere, member: str, *, on: bool
 ) -> tuple[tuple[ReadShown, int], ...]:

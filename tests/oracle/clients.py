@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.oracle.walk import Walk
 
 #: Of the comparisons, those that wait until it is told who is there.
-PRESENCES = 0.3
+PRESENCES = 0.4
 Held = dict[tuple[int, str], Follower]
 
 
@@ -148,12 +148,12 @@ class Clients:
 
     async def check_one(self) -> None:
         """Hold some device to the law, or let one begin."""
-        if not self._followers:
-            await self.follow_something()
-            return
-        await self._walk.settle()
         if self._followers:
-            await self._check(*self._walk.rng.choice(list(self._followers)))
+            rng, told = self._walk.rng, [pair for pair, one in self._followers.items() if one.reads]
+            some = told if told and rng.random() < PRESENCES else list(self._followers)
+            await self._check(*rng.choice(some))
+        else:
+            await self.follow_something()
 
     async def check_all(self) -> None:
         """Hold every device to the law."""
@@ -168,7 +168,7 @@ class Clients:
         if old is None or me is None:
             return
         walk.note(f"the law: {me} in {timeline}")
-        if walk.rng.random() < PRESENCES:
+        if old.reads or walk.rng.random() < PRESENCES:
             await self._look_around(key, timeline)
             if (key, timeline) not in self._followers:
                 return

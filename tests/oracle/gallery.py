@@ -16,6 +16,7 @@ from tests.oracle.line import Line
 from tests.oracle.model.people import Frame
 from tests.oracle.model.sphere import Event, Sphere
 from tests.oracle.rules.readers import is_public, public
+from tests.oracle.rules.vocabulary import Draw
 from tests.oracle.settling import PATIENCE_S
 from tests.oracle.unknown import Anything, plain
 
@@ -121,8 +122,28 @@ class Gallery:
         shown = [public(sphere, event) for event in sphere.events if is_public(event)]
         found = walk.compared(shown, [*reader.held.values()])
         walk.expect(f"with what was sent while it was public, and no more: {found}", found is None)
+        await self._read_upwards(reader)
         walk.counts["read: in public"] += 1
         walk.counts["read: messages"] += len(shown)
+
+    async def _read_upwards(self, reader: Reader) -> None:
+        """Ask for a page from some message on, and for one from an id that was never given."""
+        walk, held = self._walk, [*reader.held.values()]
+        if not held:
+            return
+        place, limit = walk.rng.randrange(len(held)), walk.rng.choice([1, 2, 500])
+        above = held[place + 1 :]
+        asked = {"after": held[place]["message"], "limit": limit}
+        page = await reader.line.answer(await reader.line.send("history", **asked))
+        told = {"type": "page", "messages": above[:limit], "more": len(above) > limit}
+        found = walk.compared(told | {"id": page["id"]}, page)
+        walk.expect(f"a page goes up from a message: {found}", found is None)
+        strange = Draw(walk.world, walk.rng).stranger()
+        refused = await reader.line.answer(await reader.line.send("history", before=strange))
+        refused.pop("id")
+        walk.expect(f"an id that was never given: {refused}", refused["type"] == "error")
+        walk.expect("is refused in the same words", walk.constant("no such message", refused))
+        reader.line.take()
 
     async def go(self, key: int) -> None:
         """Have a reader go."""

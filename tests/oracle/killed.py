@@ -22,12 +22,9 @@ from tests.oracle.rules.vocabulary import Command
 from tests.oracle.unknown import Comparison, plain
 from tests.oracle.walk import Walk
 
-#: What draws an id that only its reply tells, and what nobody can see afterwards whether it was
-#: done (a bequest shows when its author leaves): neither is under way when the server is killed.
+#: Of what nobody can see afterwards whether it was done (a bequest shows when its author leaves):
+#: it is not under way when the server is killed.
 UNSEEN = {
-    "create",
-    "converse",
-    "install_connector",
     "bequeath",
     "describe",
     "invite",
@@ -36,7 +33,6 @@ UNSEEN = {
     "withdraw_invitation",
     "set_policies",
     "appear",
-    "prefer",
 }
 #: Seconds between the commands and the end, at most: a commit takes milliseconds.
 DELAY_MAX_S = 0.008

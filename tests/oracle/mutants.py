@@ -56,8 +56,8 @@ MUTANTS = (
          "    stay = standing.stay or Stay(member='', role='member', entered=False, horizon=1)\n"
          "    contents, more"),
     Mutant("a removed device keeps its subscription", "1", (
-        Patch(HUB, "                room.drop(listener, self._beats.count + self._grace)\n",
-              "                pass\n"),
+        Patch(HUB, "                room.drop(listener, self._beats.count + self._grace)\n"
+                   "            listener.forget(sphere)\n", "                pass\n"),
         Patch(ROOM, "            self._roster.pop(event.member, None)\n", ""),
     )),
     _one("events reach the subscribers of every sphere of the organisation", "1", HUB,
@@ -141,7 +141,8 @@ MUTANTS = (
     _one("a manager who entered inherits", "13", "server/domain/departure.py",
          "if stay.member != leaver and not stay.entered]", "if stay.member != leaver]"),
     _one("the certificate counts wrongly", "13", DEPARTURES,
-         "messages_erased=erased,", "messages_erased=erased + saved,"),
+         "            messages_erased=cleared.erased,\n            messages_kept",
+         "            messages_erased=cleared.erased + cleared.kept,\n            messages_kept"),
     _one("the invitations of who left stand", "13", DEPARTURES,
          "    return invitations.withdraw_by(tx, sphere.id, leaver)", "    return []"),
     _one("a message sent again is stored again", "server", POSTS,
@@ -239,6 +240,8 @@ MUTANTS = (
     _one("how far others read shows to newcomers", "6", "storage/reads.py",
          'stay.c.read_seq >= bindparam("horizon"))',
          'stay.c.read_seq >= bindparam("horizon") * 0 + 1)'),
+    _one("who hides still shows how far they read", "8", "server/channels/presence.py",
+         "            reads=reads.appear(tx, member.id, visible=visible),\n", ""),
     _one("what a manager drew outlives their office", "11", "server/channels/membership.py",
          "        withdrawn = admissions.withdraw_by(tx, member_id)\n        entered",
          "        entered"),

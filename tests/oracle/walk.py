@@ -31,7 +31,7 @@ from tests.oracle.settling import Heard, settle
 from tests.oracle.unknown import Comparison, plain
 
 #: Steps between two comparisons of everything.
-SETTLE_EVERY = 8
+SETTLE_EVERY = 10
 #: Of the steps, those that are several commands at once.
 RACES = 0.04
 #: Of the steps, those after which somebody's state is compared with a fresh one.

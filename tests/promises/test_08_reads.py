@@ -138,6 +138,25 @@ async def test_who_is_hidden_does_not_show_by_reading(house: House) -> None:
     assert [one["member"] for one in there] == [ana.id]
 
 
+async def test_who_hides_takes_back_how_far_they_read_and_who_appears_shows_it_again(
+    house: House,
+) -> None:
+    ana, bob, _, sphere = await _furnished(house)
+    async with await house.person(ana) as me, await house.person(bob) as other:
+        thread = await me.converse(sphere, bob.id)
+        for place in ({"sphere": sphere}, {"sphere": sphere, "thread": thread}):
+            await other.call("subscribe", **place)
+            await me.call("mark_read", **place, seq=1)
+        await me.call("mark_read", sphere=sphere, seq=2)
+        await me.call("prefer", sphere=sphere, show_read=True)
+        await me.call("appear", visible=False)
+        await me.call("appear", visible=True)
+        await other.settled()
+    told = [up_to for _, up_to in _shown(other)]
+    assert sorted(told[:2], key=str) == sorted(told[4:], key=str)
+    assert told[2:4] == [None, None]
+
+
 async def test_in_a_crowd_nobody_is_told_how_far_anybody_reads(tmp_path: Path) -> None:
     async with serving(tmp_path, presence_members_max=1) as house:
         ana, bob, _, sphere = await _furnished(house)

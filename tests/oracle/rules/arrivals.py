@@ -162,6 +162,6 @@ STEPS: list[tuple[float, Propose]] = [
     (7, _invite),
     (16, _come_in("join")),
     (0.6, _come_in("decline")),
-    (1.2, _come_in("enter")),
+    (2, _come_in("enter")),
     (1.5, _appoint),
 ]

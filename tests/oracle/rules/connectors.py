@@ -106,4 +106,4 @@ def _bring(draw: Draw) -> Step | None:
 
 COMMANDS: dict[str, Answer] = {"install_connector": install, "revoke_connector": revoke}
 DEEDS: dict[str, Act] = {"bring": bring}
-STEPS: list[tuple[float, Propose]] = [(1, _install), (0.7, _revoke), (1.5, _bring)]
+STEPS: list[tuple[float, Propose]] = [(1, _install), (0.7, _revoke), (2.5, _bring)]

@@ -222,8 +222,14 @@ def _remove(draw: Draw) -> Step | None:
     me = draw.connection(administers=True)
     if me is None:
         return None
-    sphere = draw.sphere(me.member, administered=draw.chance(0.8))
-    return Command(me.key, "remove", {"sphere": sphere, "member": draw.somebody(sphere)})
+    sphere_id = draw.sphere(me.member, administered=draw.chance(0.8))
+    sphere, target = draw.world.sphere(sphere_id), draw.somebody(sphere_id)
+    entered = (
+        [] if sphere is None else [who.id for who, stay in sphere.stays.items() if stay.entered]
+    )
+    if entered and draw.chance(0.4):
+        target = draw.rng.choice(entered)
+    return Command(me.key, "remove", {"sphere": sphere_id, "member": target})
 
 
 def _bequeath(draw: Draw) -> Step | None:
@@ -252,4 +258,4 @@ def _bequeath(draw: Draw) -> Step | None:
 
 COMMANDS: dict[str, Answer] = {"leave": leave, "remove": remove, "bequeath": bequeath}
 DEEDS: dict[str, Act] = {}
-STEPS: list[tuple[float, Propose]] = [(2, _leave), (1.5, _remove), (5, _bequeath)]
+STEPS: list[tuple[float, Propose]] = [(3, _leave), (1.5, _remove), (5, _bequeath)]

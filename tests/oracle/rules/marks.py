@@ -29,9 +29,10 @@ def _mark_read(draw: Draw) -> Step | None:
     place = draw.timeline(me.member)
     timeline = draw.world.timeline(place)
     head = 0 if timeline is None else timeline.head
-    return Command(me.key, "mark_read", {**plain(place), "seq": draw.rng.randint(0, head + 1)})
+    seq = head if draw.chance(0.4) else draw.rng.randint(0, head + 1)
+    return Command(me.key, "mark_read", {**plain(place), "seq": seq})
 
 
 COMMANDS: dict[str, Answer] = {"mark_read": mark_read}
 DEEDS: dict[str, Act] = {}
-STEPS: list[tuple[float, Propose]] = [(3, _mark_read)]
+STEPS: list[tuple[float, Propose]] = [(4, _mark_read)]

@@ -187,7 +187,7 @@ STEPS: list[tuple[float, Propose]] = [
     (0.5, _bare("members")),
     (0.4, _bare("connectors")),
     (0.5, _act("change_role")),
-    (0.25, _act("disable")),
+    (0.4, _act("disable")),
     (0.4, _act("enable")),
     (0.3, _act("dismiss")),
 ]

@@ -157,10 +157,11 @@ def _profile(draw: Draw) -> Step | None:
 
 
 def _directory(draw: Draw) -> Step | None:
-    me = draw.connection()
+    near = [one for one in draw.world.living() if one.member.organisation.directory]
+    me = draw.rng.choice(near) if near and draw.chance(0.8) else draw.connection()
     if me is None:
         return None
-    asked = {"search": draw.rng.choice(["a", "o", "x"])} if draw.chance(0.5) else {}
+    asked = {"search": draw.rng.choice(["a", "o", "x"])} if draw.chance(0.3) else {}
     return Command(me.key, "directory", {**asked, "limit": 100})
 
 
@@ -180,6 +181,6 @@ STEPS: list[tuple[float, Propose]] = [
     (1.2, _rename),
     (1.2, _describe),
     (1.5, _profile),
-    (0.7, _directory),
+    (1.5, _directory),
     (0.7, _pass),
 ]

@@ -8,7 +8,7 @@ from tests.oracle.model.people import Connection, Frame
 from tests.oracle.model.sphere import Sphere, Stay, Thread, purges, shown
 from tests.oracle.model.world import Refusal, World
 from tests.oracle.rules.vocabulary import Act, Answer, Command, Draw, Propose, Step, fields
-from tests.oracle.unknown import Check, Comparison, Unordered
+from tests.oracle.unknown import Check, Comparison, Unordered, plain
 
 
 def subscribe(world: World, me: Connection, asked: Frame) -> Frame:
@@ -145,10 +145,32 @@ def _history(draw: Draw) -> Step | None:
     return Command(me.key, "history", asked)
 
 
+def _peek(draw: Draw) -> Step | None:
+    """Look in from outside: mostly where nobody listens, so that only the store can say no."""
+    near = [
+        (me, timeline)
+        for me in draw.world.living()
+        for timeline in draw.world.timelines()
+        if timeline.organisation is me.member.organisation and me.member not in timeline.stays
+    ]
+    heard = {one for me in draw.world.living() for one in me.hears}
+    unheard = [pair for pair in near if pair[1] not in heard]
+    if not near:
+        return None
+    me, timeline = draw.rng.choice(unheard if unheard and draw.chance(0.7) else near)
+    kind = draw.rng.choice(["history", "history", "subscribe"])
+    return Command(me.key, kind, plain(timeline.place))
+
+
 COMMANDS: dict[str, Answer] = {
     "subscribe": subscribe,
     "unsubscribe": unsubscribe,
     "history": history,
 }
 DEEDS: dict[str, Act] = {}
-STEPS: list[tuple[float, Propose]] = [(9, _subscribe), (1.5, _unsubscribe), (8, _history)]
+STEPS: list[tuple[float, Propose]] = [
+    (9, _subscribe),
+    (1.5, _unsubscribe),
+    (8, _history),
+    (2, _peek),
+]

@@ -61,8 +61,18 @@ def _typing(draw: Draw) -> Step | None:
 
 
 def _appear(draw: Draw) -> Step | None:
-    me = draw.connection()
-    return None if me is None else Command(me.key, "appear", {"visible": draw.chance(0.6)})
+    """Mostly who lets others see how far they read: that hides and shows with them."""
+    near = [
+        me
+        for me in draw.world.living()
+        for sphere in draw.world.spheres
+        if (stay := sphere.stays.get(me.member)) is not None and stay.show_read and stay.read
+    ]
+    me = draw.rng.choice(near) if near and draw.chance(0.7) else draw.connection()
+    if me is None:
+        return None
+    visible = draw.chance(0.4) if me.member.visible else draw.chance(0.7)
+    return Command(me.key, "appear", {"visible": visible})
 
 
 COMMANDS: dict[str, Answer] = {"typing": typing, "appear": appear}

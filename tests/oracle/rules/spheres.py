@@ -150,7 +150,7 @@ def _configure(draw: Draw) -> Step | None:
         audience=draw.rng.choice(["closed", "open", "public", "public"])
         if draw.chance(0.4)
         else None,
-        history=draw.rng.choice(["hidden", "visible"]) if draw.chance(0.4) else None,
+        history=draw.rng.choice(["hidden", "visible", "visible"]) if draw.chance(0.4) else None,
         listed=draw.chance(0.6) if draw.chance(0.4) else None,
     )
     stale = draw.rng.choice([-1, 1]) if draw.chance(0.1) else 0
@@ -158,9 +158,12 @@ def _configure(draw: Draw) -> Step | None:
     return Command(me.key, "configure", {"sphere": sphere_id, "revision": revision, **chosen})
 
 
-def _bare(kind: str) -> Propose:
+def _bare(kind: str, role: str = "") -> Propose:
+    """Mostly by somebody of a role."""
+
     def propose(draw: Draw) -> Step | None:
-        me = draw.connection()
+        near = [one for one in draw.world.living() if one.member.role == role]
+        me = draw.rng.choice(near) if near and draw.chance(0.7) else draw.connection()
         return None if me is None else Command(me.key, kind, {})
 
     return propose
@@ -177,5 +180,5 @@ STEPS: list[tuple[float, Propose]] = [
     (3, _create),
     (6, _configure),
     (4, _bare("list")),
-    (1, _bare("oversee")),
+    (1, _bare("oversee", "manager")),
 ]

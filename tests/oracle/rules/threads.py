@@ -107,6 +107,9 @@ def _prefer(draw: Draw) -> Step | None:
     me = draw.connection(inside=True)
     if me is None:
         return None
+    if draw.chance(0.5):
+        shown = {"sphere": draw.sphere(me.member), "show_read": draw.chance(0.85)}
+        return Command(me.key, "prefer", shown)
     place = draw.timeline(me.member, private=0.5)
     if draw.chance(0.3):
         del place["sphere"]
@@ -116,11 +119,11 @@ def _prefer(draw: Draw) -> Step | None:
     asked = fields(
         private=wish if draw.chance(0.5) else None,
         whole=True if draw.chance(0.15) else None,
-        show_read=draw.chance(0.7) if "sphere" in place and draw.chance(0.5) else None,
+        show_read=draw.chance(0.85) if "sphere" in place and draw.chance(0.6) else None,
     )
     return Command(me.key, "prefer", {**plain(place), **asked})
 
 
 COMMANDS: dict[str, Answer] = {"converse": converse, "prefer": prefer}
 DEEDS: dict[str, Act] = {}
-STEPS: list[tuple[float, Propose]] = [(4, _converse), (2, _prefer)]
+STEPS: list[tuple[float, Propose]] = [(4, _converse), (4, _prefer)]
