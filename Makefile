@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 # Compiled modules are kept, whatever the shell says: a start would take seconds without them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-tools oracle bench-full check format bench docs lock reset clean
+.PHONY: run test test-engines test-tools oracle bench-full check format bench docs lock reset clean
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -23,8 +23,11 @@ $(READY): requirements.lock
 run: $(READY)  ## serve on 127.0.0.1:8000, with a demo organisation on first start
 	@$(BIN)/python -m server serve --demo
 
-test: $(READY)  ## run every test
-	$(BIN)/python -m pytest -n 2 -q -m "not tools"
+test: $(READY)  ## run every test; of the promises on PostgreSQL, a slice
+	$(BIN)/python -m pytest -n 2 -q -m "not tools and not engines"
+
+test-engines: $(READY)  ## run the rest of the promises on PostgreSQL
+	$(BIN)/python -m pytest -n 2 -q -m "engines and not tools"
 
 test-tools: $(READY)  ## run the tests that need strace and curl as well
 	$(BIN)/python -m pytest -q -m tools

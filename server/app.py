@@ -256,8 +256,9 @@ async def _note(parts: Parts) -> None:
         await asyncio.sleep(parts.settings.seen_every_s)
         try:
             await parts.accounts.note_seen()
-            await parts.accounts.sweep()
-            await _sweep_files(parts)
+            if await asyncio.to_thread(parts.charge.lead):
+                await parts.accounts.sweep()
+                await _sweep_files(parts)
         except errors.StorageUnavailable:
             _log.warning("notes_postponed")
 

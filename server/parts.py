@@ -22,6 +22,7 @@ from server.auth.throttle import Throttle
 from server.channels.broker import Broker
 from server.channels.broker_memory import MemoryBroker
 from server.channels.endings import Endings
+from server.channels.forgetting import Forgetting
 from server.channels.hub import Hub, HubLimits
 from server.channels.outcome import Limits, Publication
 from server.channels.recheck import differences
@@ -36,7 +37,7 @@ from server.protocol.close import Close
 from server.settings import Settings
 from server.tallies import Tallies
 from server.watching import Commit, WatchedDatabase, WatchedPasswords, WatchedWriter
-from storage import sessions
+from storage import keyrings, sessions
 from storage.charge import Charge
 from storage.database import Database, Misconfigured
 from storage.erasure import Eraser
@@ -83,11 +84,11 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
     broker = _broker(settings, database)
     hub = _hub(settings, veil, broker, tallies)
     _join(broker, hub, live, database)
-    for deliver in _listeners(hub, Endings(live, clock), metrics):
+    for deliver in _listeners(hub, Endings(live, clock), Forgetting(database.keyring), metrics):
         broker.listen(deliver)
-    eraser = Eraser(database)
+    eraser = _eraser(database, broker)
     writer = _writer(settings, clock, database, eraser, broker, tracing)
-    passwords = _passwords(settings, metrics)
+    passwords, charge = _passwords(settings, metrics), database.charge()
     return Parts(
         settings=settings,
         clock=clock,
@@ -100,8 +101,8 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
         deadlines=DeadlineTimer(live, clock),
         broker=broker,
         writer=writer,
-        foreman=Foreman(database, writer, live, clock, every_s=settings.errands_every_s),
-        charge=database.charge(),
+        foreman=_foreman(settings, clock, database, writer, live, charge),
+        charge=charge,
         services=_services(settings, clock, database, writer, hub, live, broker, tallies),
         doors=Doors(
             connections_max=settings.connections_max,
@@ -139,7 +140,7 @@ def _tracing(settings: Settings) -> Tracing | None:
 def _store(settings: Settings, *watching: Metrics | Tracing | None) -> tuple[Database, Veil]:
     """Open the keyring and the database; neither stays open without the other."""
     watchers = [one.committed for one in watching if one is not None]
-    keyring = Keyring(settings.keys_path)
+    keyring = keyrings.opened(settings.keys_path, settings.keys_url, data=settings.url)
     try:
         return _database(settings, keyring, watchers), Veil(keyring.lasting(ROOT_ID))
     except BaseException:
@@ -211,11 +212,12 @@ def _join(broker: Broker, hub: Hub, live: LiveSessions, database: Database) -> N
 
 
 def _listeners(
-    hub: Hub, endings: Endings, metrics: Metrics | None
+    hub: Hub, endings: Endings, forgetting: Forgetting, metrics: Metrics | None
 ) -> Iterator[Callable[[Publication], None]]:
     """Return whoever must hear the broker, in order: the hub first."""
     yield hub.deliver
     yield endings.deliver
+    yield forgetting.deliver
     if metrics is not None:
         yield metrics.heard
 
@@ -279,6 +281,24 @@ def _services(
         reading=asyncio.Semaphore(settings.reader_looks_max),
         tallies=tallies,
     )
+
+
+def _foreman(
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    writer: Writer,
+    live: LiveSessions,
+    charge: Charge,
+) -> Foreman:
+    """Return who does what commands ask, on the node that leads."""
+    every_s = settings.errands_every_s
+    return Foreman(database, writer, live, clock, leads=charge.lead, every_s=every_s)
+
+
+def _eraser(database: Database, broker: Broker) -> Eraser:
+    """Return who finishes erasures, and tells all nodes which keys are gone."""
+    return Eraser(database, lambda keys: broker.publish(Publication(destroyed_keys=keys)))
 
 
 def _links(settings: Settings) -> LinkLimits:

@@ -34,7 +34,9 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(Path("var"), description="Folder of the embedded database.")
     database_url: str | None = Field(
-        None, description="SQLAlchemy URL of the database; by default SQLite in `data_dir`."
+        None,
+        description="SQLAlchemy URL of the database; by default SQLite in `data_dir`; or"
+        " `postgresql://USER@HOST/DATABASE`.",
     )
     keys_dir: Path | None = Field(
         None,
@@ -58,6 +60,11 @@ class Settings(BaseSettings):
             " HOST:PORT: this process connects to no others."
         ),
     ] = ()
+    keys_url: str | None = Field(
+        None,
+        description="SQLAlchemy URL of a PostgreSQL for the keys, in the place of `keys_dir`; not"
+        " the data's server. Several machines need it.",
+    )
     origins: Annotated[
         tuple[str, ...],
         Field(

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg import pq
 from sqlalchemy import URL, Connection, NullPool, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from server import errors
 from storage.charge import Charge
@@ -87,6 +87,11 @@ class PostgresEngine(Engine):
         self._writer = _Line(self._connections.connect)
         self._local = threading.local()
         self._lines: list[_Line] = []
+        try:
+            with self._open() as probe:
+                check_server(probe)
+        except psycopg.Error as error:
+            raise Misconfigured(f"PostgreSQL cannot be used: {error}") from None
 
     def write(self, act: Callable[[Connection], T]) -> T:
         """Run ``act`` alone among the writes of all nodes, and commit."""
@@ -168,18 +173,17 @@ class PostgresEngine(Engine):
         return opened(self._url)
 
     def _on_connect(self, connection: Any, record: Any) -> None:
-        driver = (
-            connection.driver_connection
-            if hasattr(connection, "driver_connection")
-            else (connection)
-        )
         try:
-            check_server(driver)
-            driver.execute(SESSION)
+            check_server(connection)
+            connection.execute(SESSION)
         except BaseException:
-            driver.close()  # it is not opened at all
+            connection.close()  # it is not opened at all
             raise
         record.info["keyring"] = self._keyring
+
+
+#: What the database did; anything else is an act's own affair.
+_FAILURES: Final = (DBAPIError, PendingRollbackError, psycopg.Error)
 
 
 class _Line:
@@ -191,6 +195,7 @@ class _Line:
     def __init__(self, connect: Callable[[], Connection]) -> None:
         self._connect = connect
         self._connection: Connection | None = None
+        self._driver: psycopg.Connection[Any] | None = None
 
     @property
     def connection(self) -> Connection:
@@ -199,16 +204,19 @@ class _Line:
         return self._connection
 
     @property
-    def _driver(self) -> psycopg.Connection[Any]:
-        driver = self.connection.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)
-        return driver
+    def driver(self) -> psycopg.Connection[Any]:
+        """Return the driver's own connection, which may be lost by now."""
+        assert self._driver is not None
+        return self._driver
 
     def begin(self, statement: str) -> str:
         """Begin a transaction; return the last word that the statement answered."""
         if self._connection is None:
             self._connection = self._connect()
-        answer = self._driver.execute(statement)
+            driver = self._connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            self._driver = driver
+        answer = self.driver.execute(statement)
         while answer.nextset():
             pass
         return "" if answer.description is None else str(answer.fetchall()[-1][-1])
@@ -218,7 +226,7 @@ class _Line:
 
         A transaction that an error ended would be rolled back, and PostgreSQL call that well.
         """
-        driver = self._driver
+        driver = self.driver
         if driver.pgconn.transaction_status != pq.TransactionStatus.INTRANS:
             raise errors.StorageUnavailable
         try:
@@ -232,7 +240,7 @@ class _Line:
 
     def close(self) -> None:
         """Let go of the connection."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._driver = self._connection, None, None
         if connection is not None:
             connection.invalidate()
             connection.close()
@@ -241,13 +249,13 @@ class _Line:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if self._connection is not None:
+        if self._driver is not None and not isinstance(error, _FAILURES):
             try:
                 if self._driver.pgconn.transaction_status != pq.TransactionStatus.IDLE:
                     self._driver.execute("ROLLBACK")
             except psycopg.Error:
                 self.close()
-        if isinstance(error, DBAPIError | psycopg.Error):
+        if isinstance(error, _FAILURES):
             self.close()
             raise errors.StorageUnavailable from error
 
@@ -304,7 +312,7 @@ def opened(url: URL) -> psycopg.Connection[Any]:
     """Open a connection outside any transaction. Raises psycopg.Error."""
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     connection = psycopg.connect(plain, autocommit=True, **OPTIONS)
-    connection.execute("SET statement_timeout = '60s'; SET tcp_keepalives_idle = 10")
+    connection.execute(SESSION)
     return connection
 
 

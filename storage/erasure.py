@@ -7,7 +7,7 @@ while anything is left to do, ``pending`` says so.
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Callable
 
 from server import errors
 from storage import sealing
@@ -17,8 +17,11 @@ from storage.database import Database
 class Eraser:
     """Finishes erasures of one database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, tell: Callable[[tuple[bytes, ...]], None] = lambda _: None
+    ) -> None:
         self._database = database
+        self._tell = tell  #: called with the ids of keys that are destroyed
         self.pending = False
 
     async def scrub(self, *, retry: bool = True) -> bool:
@@ -33,7 +36,7 @@ class Eraser:
             await self._shred()
             if not held_up or retry:
                 self.pending = not await self._database.checkpoint()
-        except (sqlite3.Error, errors.StorageUnavailable):
+        except errors.StorageUnavailable:
             return False
         return not self.pending
 
@@ -41,4 +44,5 @@ class Eraser:
         keys = await self._database.write(sealing.doomed)
         if keys:
             await self._database.aside(self._database.keyring.destroy, keys)
+            self._tell(tuple(keys))
             await self._database.write(sealing.forget_doomed, keys)

@@ -6,6 +6,8 @@ of its own.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Table
 from sqlalchemy.dialects import sqlite
 
@@ -18,4 +20,6 @@ def insert(tx: Transaction, table: Table) -> sqlite.Insert:
         return sqlite.insert(table)
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415  # imported where it is used
 
-    return postgresql.insert(table)  # type: ignore[return-value]  # the same methods
+    made: Any = postgresql.insert(table)  # it has the same methods
+    counted: sqlite.Insert = made.execution_options(preserve_rowcount=True)
+    return counted

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from sqlalchemy import URL, Connection, NullPool, create_engine, make_url
 
 from storage import migrations
@@ -80,8 +81,9 @@ class Cluster:
             "postgresql", "cloison", database="postgres", query={"host": str(self.folder)}
         )
 
-    def start(self) -> None:
-        """Start the server; return when it answers."""
+    def start(self, **settings: str) -> None:
+        """Start the server, with other settings from now on; return when it answers."""
+        self._settings |= settings
         options = [part for name in self._settings for part in ("-c", self._said(name))]
         with (self.folder / "log").open("ab") as log:
             self._server = subprocess.Popen(
@@ -109,6 +111,10 @@ class Cluster:
             self._server.send_signal(how)
             self._server.wait(PATIENCE_S)
             self._server = None
+
+    def crash(self) -> None:
+        """Let the server end as in a power cut; what it shared in memory is cleared away."""
+        self.stop(signal.SIGQUIT)
 
     def remove(self) -> None:
         """Stop the server, and leave nothing of it."""
@@ -222,7 +228,29 @@ def database(*, migrated: bool = True) -> str:
 
 # -- what a test runs on
 
+
+def kinds(metafunc: pytest.Metafunc) -> tuple[str, ...]:
+    """Return the engines that a test is about: both, unless it is marked."""
+    for mark, kind in (("embedded", "sqlite"), ("clustered", "postgres")):
+        if metafunc.definition.get_closest_marker(mark) is not None:
+            return (kind,)
+    return KINDS
+
+
 _chosen = "sqlite"
+
+
+def spread(metafunc: pytest.Metafunc, *, slice_: tuple[str, ...] = ()) -> None:
+    """Run a test on its engines; on PostgreSQL in the long run alone, but for a slice of modules.
+
+    It takes the fixture ``engine``, which is a module's ``conftest``'s.
+    """
+    short = metafunc.module.__name__.endswith(slice_)
+    marks = [] if short else [pytest.mark.engines]
+    marked = [
+        pytest.param(kind, marks=marks) if kind == "postgres" else kind for kind in kinds(metafunc)
+    ]
+    metafunc.parametrize("engine", marked, indirect=True)
 
 
 @contextmanager
@@ -252,6 +280,22 @@ def settings(folder: Path) -> dict[str, str]:
     if folder not in _databases:
         _databases[folder] = database()
     return {"database_url": _databases[folder]}
+
+
+def holds(url: str, words: str) -> bool:
+    """Say whether any row of PostgreSQL's holds these words. What was a row once is another matter.
+
+    Its pages and its log keep that until they are written anew (docs/adr/0017).
+    """
+    with psycopg.connect(url) as at:
+        tables = at.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        for (name,) in tables.fetchall():
+            asked = (
+                f'SELECT 1 FROM "{name}" AS r WHERE strpos(r::text, %s) + strpos(r::text, %s) > 0'  # noqa: S608  # names of tables
+            )
+            if at.execute(asked.encode(), [words, words.encode().hex()]).fetchone() is not None:
+                return True
+    return False
 
 
 @cache

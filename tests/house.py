@@ -79,7 +79,10 @@ class House:
         return sorted(path for path in self.folder.rglob("*") if path.is_file())
 
     def holds(self, words: str) -> bool:
-        """Say whether any file of the database holds these words."""
+        """Say whether any file of the database holds these words; on PostgreSQL, any row."""
+        url = self.parts.settings.database_url
+        if url is not None and engines.holds(url, words):
+            return True
         return any(words.encode() in path.read_bytes() for path in self.database_files)
 
     async def organisation(

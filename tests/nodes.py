@@ -17,7 +17,7 @@ from server.channels.broker_redis import NodeLimits, RedisBroker
 from server.channels.redis_places import plan_of
 from server.parts import compose
 from storage.database import Database
-from storage.keyring import Keyring
+from storage.keyring_file import FileKeyring
 from tests import engines, fresh
 from tests.house import House, serving_parts, settings_for
 from tests.people import PATIENCE_S
@@ -75,7 +75,7 @@ async def brokers(
     """Return brokers of nodes that have nothing else, on one store; nobody started them yet."""
     fresh.lay(folder)
     prefix = f"test-{secrets.token_hex(4)}"
-    keyring = Keyring(folder / "keys" / "keys.sqlite3")
+    keyring = FileKeyring(folder / "keys" / "keys.sqlite3")
     database = Database(f"sqlite+aiosqlite:///{folder / fresh.NAME}", keyring)
     chosen = NodeLimits(**{**PATIENT, **limits})
     try:

@@ -8,6 +8,7 @@ finds what came of it published, or is about to.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
@@ -38,12 +39,14 @@ class Foreman:
         live: LiveSessions,
         clock: Clock,
         *,
+        leads: Callable[[], bool] = lambda: True,
         every_s: float = 0.5,
     ) -> None:
         self._database = database
         self._writer = writer
         self._live = live
         self._clock = clock
+        self._leads = leads
         self._every_s = every_s
         self._task: asyncio.Task[None] | None = None
 
@@ -59,7 +62,9 @@ class Foreman:
                 await self._task
 
     async def look(self) -> None:
-        """Do what is asked at this moment. Raises StorageUnavailable."""
+        """Do what is asked at this moment, unless another node does. Raises StorageUnavailable."""
+        if not await asyncio.to_thread(self._leads):
+            return
         for errand in await self._database.read(errands.pending):
             await self._do(errand)
 

@@ -17,11 +17,10 @@ from server import errors
 from server.administration.wishes import Answer, AnyWish, fulfil
 from server.clock import Clock, SystemClock
 from server.settings import Settings
-from storage import errands, migrations
+from storage import errands, keyrings, migrations
 from storage.charge import Charge
 from storage.database import Database, Misconfigured, Transaction
 from storage.erasure import Eraser
-from storage.keyring import Keyring
 
 #: How long to wait for the server in charge: it looks twice a second, and may be erasing a lot.
 PATIENCE_S = 30.0
@@ -95,7 +94,8 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
 
     Raises Misconfigured when a server of another release made its tables.
     """
-    database = Database(settings.url, Keyring(settings.keys_path))
+    keyring = keyrings.opened(settings.keys_path, settings.keys_url, data=settings.url)
+    database = Database(settings.url, keyring)
     charge = database.charge()
     try:
         await database.write(_check_version, charge)

@@ -14,6 +14,7 @@ from server.progress import bar
 from server.settings import Settings
 from storage import backup as copies
 from storage.charge import FileCharge
+from storage.database import is_embedded
 from storage.examination import path_of
 
 _WITHOUT_KEYS = (
@@ -27,6 +28,7 @@ _AFTER = (
 
 def back_up(settings: Settings, chosen: argparse.Namespace) -> int:
     """Copy the data, and the keys if asked, while the server may be running."""
+    _check_files(settings, with_keys=chosen.keys is not None)
     copies.copy(path_of(settings.url), chosen.file, bar())
     print(f"{chosen.file} holds the data.")
     if chosen.keys is None:
@@ -39,6 +41,7 @@ def back_up(settings: Settings, chosen: argparse.Namespace) -> int:
 
 def restore(settings: Settings, chosen: argparse.Namespace) -> int:
     """Put a copy in place of the data, while the server is stopped."""
+    _check_files(settings, with_keys=chosen.keys is not None)
     target = path_of(settings.url)
     for place, wanted in ((target, True), (settings.keys_path, chosen.keys is not None)):
         if wanted and place.exists() and not chosen.replace:
@@ -55,6 +58,19 @@ def restore(settings: Settings, chosen: argparse.Namespace) -> int:
         charge.leave()
     print(f"{target} is what {chosen.file} was. {_AFTER}")
     return 0
+
+
+def _check_files(settings: Settings, *, with_keys: bool) -> None:
+    """Raise Unusable unless what is to be copied is a file. PostgreSQL has better tools."""
+    if not is_embedded(settings.url):
+        raise copies.Unusable(
+            "The data is in PostgreSQL: use pg_dump and pg_restore, and copy the keys apart"
+            " (docs/operations.md)."
+        )
+    if with_keys and settings.keys_url is not None:
+        raise copies.Unusable(
+            "The keys are in PostgreSQL: use pg_dump, and keep no older copy (docs/operations.md)."
+        )
 
 
 def _restore_keys(source: Path, target: Path) -> None:

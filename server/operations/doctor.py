@@ -21,6 +21,7 @@ from server.operations import core_dumps, machine
 from server.operations import open_files as files
 from server.settings import Settings
 from storage import examination
+from storage.database import is_embedded
 
 Faults = Iterator[str]
 Check = Callable[[Settings], Faults]
@@ -45,17 +46,29 @@ def examine(settings: Settings, _chosen: argparse.Namespace) -> int:
     Advice is what this installation could do without danger, and would do better without.
     """
     code = 0
-    for name, check in CHECKS.items():
+    checks, advices = _chosen_for(settings)
+    for name, check in checks.items():
         faults = _found(check, settings)
         for fault in faults:
             print(f"FAULT  {name}: {fault}")
             code = 1
         if not faults:
             print(f"ok     {name}")
-    for name, check in ADVICE.items():
+    for name, check in advices.items():
         for advice in _found(check, settings):
             print(f"advice {name}: {advice}")
     return code
+
+
+def _chosen_for(settings: Settings) -> tuple[Mapping[str, Check], Mapping[str, Check]]:
+    """Return what there is to look at: SQLite's files, or PostgreSQL."""
+    if is_embedded(settings.url):
+        return CHECKS, ADVICE
+    from server.operations import doctor_postgres as postgres  # noqa: PLC0415  # its library
+
+    machines = {"open files": open_files, "clock": time_is_set}
+    advices = {name: ADVICE[name] for name in ("memory", "clock", "exposure")}
+    return postgres.CHECKS | machines, postgres.ADVICE | advices
 
 
 def _found(check: Check, settings: Settings) -> list[str]:
@@ -157,11 +170,16 @@ def erasures(settings: Settings) -> Faults:
         yield f"{doomed} keys of erased words are not destroyed yet: start the server."
 
 
-def clock(settings: Settings) -> Faults:
+def time_is_set(_settings: Settings) -> Faults:
     """The clock is set: sessions and passwords end by it."""
-    now = SystemClock().now()
-    if now < CLOCK_MIN_MS:
+    if SystemClock().now() < CLOCK_MIN_MS:
         yield "the clock is years behind: set it, and keep it set (NTP)."
+
+
+def clock(settings: Settings) -> Faults:
+    """The clock is set, and not behind what is stored."""
+    yield from time_is_set(settings)
+    now = SystemClock().now()
     path = examination.path_of(settings.url)
     if path.exists():
         with examination.opened(path) as connection:

@@ -11,12 +11,9 @@ import asyncio
 
 from server.progress import bar
 from server.settings import Settings
-from storage import migrations
+from storage import keyrings, migrations
 from storage.backup import Unusable
-from storage.charge import FileCharge
 from storage.database import Database
-from storage.examination import path_of
-from storage.keyring import Keyring
 
 
 def migrate(settings: Settings, _chosen: argparse.Namespace) -> int:
@@ -30,13 +27,12 @@ def migrate(settings: Settings, _chosen: argparse.Namespace) -> int:
 
 
 async def _migrated(settings: Settings) -> tuple[str | None, str | None]:
-    path = path_of(settings.url)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    charge = FileCharge(path)
-    if not charge.take():
-        raise Unusable(f"{path} is in use: stop the server first.")
-    database = Database(settings.url, Keyring(settings.keys_path), readers_max=1)
+    keyring = keyrings.opened(settings.keys_path, settings.keys_url, data=settings.url)
+    database = Database(settings.url, keyring, readers_max=1)
+    charge = database.charge()
     try:
+        if not charge.take():
+            raise Unusable("The database is in use: stop the server first.")
         before = await database.write(migrations.version)
         await database.write(migrations.upgrade, bar())
         return before, await database.write(migrations.version)

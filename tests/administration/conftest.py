@@ -1,12 +1,26 @@
-"""Fixtures of administration: a desk on an empty folder."""
+"""Fixtures of administration: a desk on an empty folder, on every engine."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import engines
 from tests.administration.desk import Desk
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on both engines."""
+    engines.spread(metafunc)
+
+
+@pytest.fixture(autouse=True)
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the engine that a test runs on."""
+    with engines.chosen(request.param) as kind:
+        yield kind
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 from server.administration import commands
 from server.settings import Settings
+from tests import engines
 
 
 class Said(NamedTuple):
@@ -24,6 +25,8 @@ class Said(NamedTuple):
 def settings(folder: Path) -> Settings:
     """Return settings for the database in a folder."""
     chosen: dict[str, Any] = {"data_dir": folder}
+    if not engines.is_sqlite():
+        chosen |= engines.settings(folder)
     return Settings(**chosen)
 
 

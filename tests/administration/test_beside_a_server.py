@@ -275,6 +275,7 @@ async def test_a_refusal_of_the_server_in_charge_is_told(house: House) -> None:
             await office.wish(Dismiss(member="nobody"))
 
 
+@pytest.mark.embedded
 async def test_a_wish_that_nobody_takes_up_is_withdrawn(tmp_path: Path) -> None:
     async with opened(settings(tmp_path)) as office:
         elsewhere = FileCharge(office.database.path)
@@ -303,6 +304,7 @@ async def test_an_errand_that_cannot_be_read_is_refused_and_not_tried_for_ever(
     assert await database.read(errands.pending) == []
 
 
+@pytest.mark.embedded
 def test_one_process_at_a_time_is_in_charge(tmp_path: Path) -> None:
     one, other = FileCharge(tmp_path / "data"), FileCharge(tmp_path / "data")
 

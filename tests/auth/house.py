@@ -25,7 +25,7 @@ from server.protocol.close import Close
 from server.protocol.scalars import MemberRole
 from storage import accounts, members, organisations
 from storage.database import Database, Transaction
-from storage.keyring import Keyring
+from storage.keyring_file import FileKeyring
 from storage.organisations import Organisation
 from storage.schema import metadata
 
@@ -75,7 +75,7 @@ class House:
         self.path = path
         self.clock = HandClock()
         self.database = Database(
-            f"sqlite+aiosqlite:///{path / 'house.sqlite3'}", Keyring(path / "keys.sqlite3")
+            f"sqlite+aiosqlite:///{path / 'house.sqlite3'}", FileKeyring(path / "keys.sqlite3")
         )
         self.passwords = passwords or cheap_passwords()
         self.live = LiveSessions()

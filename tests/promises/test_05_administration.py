@@ -113,6 +113,7 @@ async def test_taking_back_answers_the_same_whether_or_not_anything_stood(house:
     assert "sphere_forgotten" not in [frame["type"] for frame in inside.frames]
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("command", ["invite", "uninvite"])
 async def test_offering_and_taking_back_write_durably_whether_or_not_there_is_anybody(
     house: House, command: str

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
+from sqlalchemy import inspect, text
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -176,10 +177,12 @@ async def test_to_a_reader_whatever_is_not_public_does_not_exist(house: House) -
 def _thread(tx: Transaction, of: str) -> str:
     """Make a thread that is public, by some fault: it is a thread still."""
     thread = new_id()
-    tx.exec_driver_sql(
-        "INSERT INTO sphere SELECT ?, organisation, name, audience, history, listed, revision,"
-        " head, created_at, id FROM sphere WHERE id = ?",
-        (thread, of),
+    tx.execute(
+        text(
+            "INSERT INTO sphere SELECT :thread, organisation, name, audience, history, listed,"
+            " revision, head, created_at, id FROM sphere WHERE id = :of"
+        ),
+        {"thread": thread, "of": of},
     )
     return thread
 
@@ -511,10 +514,9 @@ async def test_reading_leaves_no_trace_in_the_store_and_none_with_the_members(
 
 
 def _everything(tx: Transaction) -> dict[str, Any]:
-    tables = tx.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars()
     return {
         name: list(tx.exec_driver_sql(f'SELECT * FROM "{name}"'))  # noqa: S608  # names of tables
-        for name in tables
+        for name in inspect(tx).get_table_names()
         if name != "session"
     }
 

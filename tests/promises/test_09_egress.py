@@ -21,8 +21,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import make_url
 
 from server.egress import EgressRefused, Endpoint, Guard
+from tests import engines
 from tests.house import serving
 from tests.people import PATIENCE_S, Person, Refused, call_http, sign_in
 from tests.process import ROOT, Running
@@ -67,6 +69,7 @@ async def watched(folder: Path) -> AsyncIterator[Running]:
     assert strace is not None, "install strace: without it this promise is not proven"
     settings = {"PORT": "0", "DATA_DIR": str(folder), "LOG_LEVEL": "debug"}
     settings |= {"ARGON2_MEMORY_KIB": "19456", "ARGON2_TIME": "2", "ARGON2_LANES": "1"}
+    settings |= {name.upper(): value for name, value in engines.settings(folder).items()}
     with (folder / "stderr.log").open("wb") as log:
         started = await asyncio.create_subprocess_exec(
             strace,
@@ -182,7 +185,17 @@ async def test_the_whole_main_job_opens_no_connection_to_anywhere(tmp_path: Path
 
     assert server.process.returncode == 0
     assert (tmp_path / "trace").stat().st_size > 0
-    assert destinations(tmp_path / "trace") == []
+    assert [line for line in destinations(tmp_path / "trace") if not _is_of(line, tmp_path)] == []
+
+
+def _is_of(line: str, folder: Path) -> bool:
+    """Say whether a system call goes to the database that the server was told of.
+
+    Its library asks the system, on this machine, who runs it.
+    """
+    told = engines.settings(folder).get("database_url")
+    places = ("/nscd/socket", str(make_url(told).query["host"])) if told is not None else ()
+    return any(place in line for place in places)
 
 
 @pytest.mark.tools

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import text
 
 from server.protocol.scalars import MemberRole
 from storage.database import Transaction
+from tests import engines
 from tests.house import House, Resident
 from tests.people import Frame, Person
 
@@ -263,9 +265,18 @@ async def tamper(house: House, *statements: str) -> None:
 
     def change(tx: Transaction) -> None:
         for statement in statements:
-            tx.exec_driver_sql(statement)
+            tx.exec_driver_sql(statement if engines.is_sqlite() else _in_postgresql(statement))
 
     await house.parts.database.write(change)
+
+
+def _in_postgresql(statement: str) -> str:
+    """Return a statement in the words of PostgreSQL."""
+    statement = re.sub(r"CAST\(record AS TEXT\)", "convert_from(record, 'UTF8')", statement)
+    statement = re.sub(r"CAST\((replace\(.*\)) AS BLOB\)", r"convert_to(\1, 'UTF8')", statement)
+    # No percent sign is left, which the driver would take for a place of a parameter.
+    statement = re.sub(r"LIKE '%(\w+)%'", r"~ '\1'", statement)
+    return statement.replace("zeroblob(32)", "decode(repeat('00', 32), 'hex')")
 
 
 #: Each is noticed by whoever reads the whole, even without anything kept from before.

@@ -7,6 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.house import House, Resident, serving
 from tests.people import Person
 
@@ -45,6 +47,7 @@ async def test_leaving_erases_what_one_wrote_from_every_file_of_the_database(hou
     assert [event["seq"] for event in seen] == list(range(1, told["seq"] + 1))
 
 
+@pytest.mark.embedded
 async def test_a_backup_of_the_data_taken_before_no_longer_gives_up_what_was_erased(
     tmp_path: Path,
 ) -> None:
@@ -76,6 +79,7 @@ async def test_a_backup_of_the_data_taken_before_no_longer_gives_up_what_was_era
     ]
 
 
+@pytest.mark.embedded
 async def test_without_its_keys_a_copy_of_the_data_says_nothing(tmp_path: Path) -> None:
     there, stolen = tmp_path / "there", tmp_path / "stolen"
     async with serving(there) as house:

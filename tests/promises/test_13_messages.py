@@ -37,6 +37,7 @@ def _messages(events: list[Frame]) -> dict[int, Any]:
     return {event["seq"]: event["body"] for event in events if event["type"] == "message_posted"}
 
 
+@pytest.mark.embedded
 async def test_an_edit_puts_other_words_in_the_place_and_the_former_ones_are_in_no_file(
     house: House,
 ) -> None:
@@ -80,6 +81,7 @@ async def test_the_same_words_again_are_done_and_nobody_hears_of_it(house: House
     assert [event["seq"] for event in heard] == [seq]
 
 
+@pytest.mark.embedded
 async def test_a_deletion_takes_the_message_its_edits_and_the_reactions_along(
     house: House,
 ) -> None:

@@ -320,6 +320,7 @@ async def test_who_comes_back_to_the_sphere_is_not_back_in_its_threads(house: Ho
     assert [event["type"] for event in seen] == ["thread_started"]
 
 
+@pytest.mark.embedded
 async def test_a_backup_taken_before_no_longer_gives_up_what_was_erased_in_a_thread(
     tmp_path: Path,
 ) -> None:

@@ -382,6 +382,6 @@ async def test_closing_the_account_destroys_the_factor_and_its_key(
 
 def _keys(house: House) -> int:
     """Return how many keys of people there are."""
-    with closing(sqlite3.connect(house.parts.database.keyring.path)) as keys:
+    with closing(sqlite3.connect(house.parts.settings.keys_path)) as keys:
         (count,) = keys.execute("SELECT count(*) FROM secret WHERE id != ?", (ROOT_ID,)).fetchone()
     return int(count)

@@ -13,10 +13,8 @@ profiles.load()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test on both engines, unless it says that it is about SQLite's file."""
-    embedded = metafunc.definition.get_closest_marker("embedded") is not None
-    kinds = ("sqlite",) if embedded else engines.KINDS
-    metafunc.parametrize("engine", kinds, indirect=True, scope="module")
+    """Run each test on both engines, unless it says that it is about one of them."""
+    metafunc.parametrize("engine", engines.kinds(metafunc), indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -18,6 +18,7 @@ from server.settings import Settings
 from storage import engine_sqlite, migrations, organisations
 from storage.database import Database, Misconfigured, Transaction
 from storage.engine_sqlite import PRAGMAS
+from storage.keyring_file import FileKeyring
 from storage.schema import doomed_key
 from tests import fresh
 from tests.channels.desk import Desk, desk, seq_of
@@ -235,6 +236,7 @@ async def test_a_key_that_cannot_be_kept_refuses_the_words_that_it_would_seal(
     async with desk(tmp_path) as at:
         ana, _, sphere = await at.furnished()
         other = await at.house.sphere(ana)
+        assert isinstance(at.database.keyring, FileKeyring)
         ring = at.database.keyring._file
         ring.execute("PRAGMA query_only=on")
         first_word = at.draft(other, ana)

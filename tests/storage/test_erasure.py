@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.keyring_file import FileKeyring
 from storage.veil import ROOT_ID
 from tests.house import House, serving
 from tests.people import Person
@@ -49,7 +50,9 @@ async def test_a_locked_keyring_delays_the_destruction_and_the_next_start_makes_
 ) -> None:
     async with serving(tmp_path) as house:
         sphere, token = await _author(house)
-        house.parts.database.keyring._file.execute("PRAGMA busy_timeout=10")
+        keyring = house.parts.database.keyring
+        assert isinstance(keyring, FileKeyring)
+        keyring._file.execute("PRAGMA busy_timeout=10")
         with closing(sqlite3.connect(tmp_path / "keys" / "keys.sqlite3")) as intruder:
             intruder.execute("BEGIN IMMEDIATE")
             async with await Person(house.url, token).hello() as author:

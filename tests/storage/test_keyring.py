@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.keyring import SOUGHT_MAX, Keyring
+from storage.keyring_file import SOUGHT_MAX, FileKeyring
 
 pytestmark = pytest.mark.embedded
 
@@ -25,20 +25,20 @@ def _look(path: Path) -> None:
     subprocess.run([sys.executable, "-c", _LOOK, str(path)], check=True)
 
 
-def _crashed(path: Path, into: Path) -> Keyring:
+def _crashed(path: Path, into: Path) -> FileKeyring:
     """Return the keyring as the next start finds it when this process dies now."""
     into.mkdir()
     for file in path.parent.iterdir():
         if not file.name.endswith("-shm"):
             (into / file.name).write_bytes(file.read_bytes())
-    return Keyring(into / path.name)
+    return FileKeyring(into / path.name)
 
 
 def test_a_key_drawn_after_one_was_destroyed_outlives_a_crash_though_another_process_looked(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "keys" / "keys.sqlite3"
-    ring = Keyring(path)
+    ring = FileKeyring(path)
     doomed = ring.create()
 
     ring.destroy([doomed])
@@ -55,7 +55,7 @@ def test_a_key_drawn_after_one_was_destroyed_outlives_a_crash_though_another_pro
 def test_a_keyring_that_is_written_anew_leaves_no_copy_in_a_folder_of_temporary_files(
     tmp_path: Path,
 ) -> None:
-    ring = Keyring(tmp_path / "keys.sqlite3")
+    ring = FileKeyring(tmp_path / "keys.sqlite3")
 
     (where,) = ring._file.execute("PRAGMA temp_store").fetchone()  # no other witness
 
@@ -67,12 +67,12 @@ def test_a_keyring_that_is_written_anew_leaves_no_copy_in_a_folder_of_temporary_
 def test_of_many_keys_none_is_sought_by_itself_and_none_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ring = Keyring(tmp_path / "keys.sqlite3")
+    ring = FileKeyring(tmp_path / "keys.sqlite3")
     kept = ring.create()
     sealed = ring.seal(kept, b"kept", b"here")
     doomed = [ring.create() for _ in range(20 * SOUGHT_MAX)]
     keys = [ring.lasting(one) for one in doomed]
-    monkeypatch.setattr(Keyring, "_holds", lambda *_: pytest.fail("sought, key by key"))
+    monkeypatch.setattr(FileKeyring, "_holds", lambda *_: pytest.fail("sought, key by key"))
 
     ring.destroy(doomed)
 
