@@ -269,7 +269,9 @@ class Settings(BaseSettings):
         most=2**33,
     )
     attachments_pending_max: int = _bound(
-        20, "Files of one member that wait for their bytes, or for their message."
+        20,
+        "Files of one member that wait for their bytes, or for their message; 0: there are none.",
+        least=0,
     )
     attachment_pending_s: float = _bound(
         3_600, "Seconds that a file waits for its bytes and its message; then it is erased."

@@ -59,6 +59,30 @@ async def test_what_goes_out_is_bytes_to_be_saved_whatever_their_author_called_t
     assert (ranged[0], ranged[2]) == (200, page)
 
 
+async def test_a_browser_sends_and_fetches_by_its_cookie_and_its_origin_alone(house: House) -> None:
+    ana, sphere = await _alone(house)
+    async with await house.person(ana) as author:
+        cookie = {"cookie": f"cloison={author.token}"}
+        page = cookie | {"origin": house.url}
+        attachment = await files.announce(author, sphere, 5)
+        path = f"/v1/attachments/{attachment}"
+
+        def call(method: str, headers: dict[str, str], body: bytes | None = None) -> files.Answer:
+            return call_http(house.url, method, path, body=body, headers=headers)
+
+        refused = [
+            await asyncio.to_thread(call, "PUT", headers, b"bytes")
+            for headers in (cookie, cookie | {"origin": "https://elsewhere.example"})
+        ]
+        sent = await asyncio.to_thread(call, "PUT", page, b"bytes")
+        await files.post(author, sphere, attachment)
+        plain = await asyncio.to_thread(call, "GET", cookie)
+        given = await asyncio.to_thread(call, "POST", page, b"")
+    assert [status for status, _, _ in refused] == [401, 403]
+    assert (sent[0], plain[0]) == (200, 401)
+    assert (given[0], given[2]) == (200, b"bytes")
+
+
 @pytest.mark.parametrize("size", [0, 1, 262_143, 262_144, 262_145, 600_000])
 async def test_a_file_of_any_size_comes_back_as_it_was_sent(tmp_path: Path, size: int) -> None:
     async with serving(tmp_path) as house:

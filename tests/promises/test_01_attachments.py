@@ -6,12 +6,14 @@ import asyncio
 import secrets
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from server.protocol.scalars import MemberRole
 from tests import files
 from tests.house import House, Resident
+from tests.nodes import nodes
 from tests.people import Person, call_http
 
 #: More than the sockets of both sides and the server hold on their way.
@@ -166,3 +168,23 @@ async def test_a_manager_reads_no_file_from_before_their_entry(house: House) -> 
         answers = [await files.fetch(house.url, manager.token, one) for one in (before, after)]
     assert [status for status, _, _ in answers] == [404, 200]
     assert outside[2] == answers[0][2]
+
+
+@pytest.mark.parametrize("way", ["removed", "signed out", "deleted"])
+async def test_what_goes_through_one_node_is_cut_by_what_happens_on_another(
+    tmp_path: Path, redis_url: str, way: str
+) -> None:
+    async with nodes(tmp_path, redis_url) as (here, there):
+        ana, bob, sphere = await _furnished(here)
+        async with await here.person(ana) as host, await there.person(bob) as guest:
+            seq, attachment = await files.share(host, sphere, LONG)
+            line = await _half_read(there, guest, attachment)
+
+            await _stop(here, host, guest, way, sphere, seq)
+
+            rest = await line.rest()
+            again = await files.fetch(there.url, guest.token, attachment)
+            line.close()
+    assert len(rest) < len(LONG) - 1_000_000
+    assert line.reset
+    assert again[0] == (401 if way == "signed out" else 404)
