@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
 
 from server.domain.facts import Fact, Sphere
 from server.protocol.views import AttachmentView
@@ -48,8 +48,11 @@ class Sending(Fact, frozen=True):
     said: Said
 
 
-class File(Fact, frozen=True):
-    """A file whose pieces are all there. ``seq`` is that of its message; None: of none yet."""
+class Lying(Fact, frozen=True):
+    """Where a file lies whose pieces are all there; ``seq`` is that of its message, if it has one.
+
+    It says nothing of what the file is: only its message does.
+    """
 
     attachment: str
     timeline: str
@@ -57,12 +60,17 @@ class File(Fact, frozen=True):
     author: str
     seq: int | None
     pieces: int
-    view: AttachmentView
 
     @property
     def thread(self) -> str | None:
         """Return the private thread that it is in, None in a sphere proper."""
         return None if self.timeline == self.home else self.timeline
+
+
+class File(Lying, frozen=True):
+    """A file, and what its author says of it."""
+
+    view: AttachmentView
 
 
 _FILE = select(
@@ -75,6 +83,14 @@ _FILE = select(
     attachment.c.pieces,
     attachment.c.about,
 ).join(sphere, sphere.c.id == attachment.c.sphere)
+
+
+#: Built once: it is asked for each piece.
+_HUNG = _FILE.where(
+    attachment.c.id == bindparam("wanted"),
+    attachment.c.pieces.is_not(None),
+    attachment.c.seq.is_not(None),
+)
 
 
 def pieces_of(size: int) -> int:
@@ -202,19 +218,16 @@ def hang(tx: Transaction, places: Mapping[str, int]) -> None:
         tx.execute(update(attachment).where(attachment.c.id == attachment_id).values(seq=seq))
 
 
-def find(tx: Transaction, attachment_id: str) -> File | None:
-    """Return a file that hangs on a message, or None; also when its key is destroyed."""
-    row = tx.execute(
-        _FILE.where(
-            attachment.c.id == attachment_id,
-            attachment.c.pieces.is_not(None),
-            attachment.c.seq.is_not(None),
-        )
-    ).one_or_none()
-    return None if row is None else _file(tx, row)
+def find(tx: Transaction, attachment_id: str) -> Lying | None:
+    """Return where a file lies that hangs on a message, or None.
+
+    Nothing of it is opened: that there is one must not take longer than that there is none.
+    """
+    row = tx.execute(_HUNG, {"wanted": attachment_id}).one_or_none()
+    return None if row is None else Lying(**_lying(row))
 
 
-def piece(tx: Transaction, of: File, number: int) -> bytes | None:
+def piece(tx: Transaction, of: Lying, number: int) -> bytes | None:
     """Return the bytes of one piece; None when it is gone, or is not what was put there."""
     sealed = tx.execute(
         select(chunk.c.sealed).where(chunk.c.attachment == of.attachment, chunk.c.number == number)
@@ -315,12 +328,7 @@ def _file(tx: Transaction, row: Any) -> File | None:
         return None
     assert said.digest is not None
     return File(
-        attachment=row.id,
-        timeline=row.sphere,
-        home=row.home,
-        author=row.author,
-        seq=row.seq,
-        pieces=row.pieces,
+        **_lying(row),
         view=AttachmentView(
             attachment=row.id,
             size=row.size,
@@ -329,3 +337,14 @@ def _file(tx: Transaction, row: Any) -> File | None:
             media_type=said.media_type,
         ),
     )
+
+
+def _lying(row: Any) -> dict[str, Any]:
+    return {
+        "attachment": row.id,
+        "timeline": row.sphere,
+        "home": row.home,
+        "author": row.author,
+        "seq": row.seq,
+        "pieces": row.pieces,
+    }

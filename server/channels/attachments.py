@@ -23,7 +23,7 @@ from server.protocol.events import MessagePosted, PrivatePosted
 from server.protocol.replies import Attaching
 from server.protocol.views import AttachmentView
 from storage import attachments, messages, spheres, threads
-from storage.attachments import File, Said, Sending, pieces_of
+from storage.attachments import File, Lying, Said, Sending, pieces_of
 from storage.database import Transaction
 
 #: Stands for the sphere and the thread of a file that there is not: no id is like it.
@@ -95,7 +95,7 @@ def check_unnamed(files: Sequence[File], scheme: str) -> None:
 class Readable(msgspec.Struct, frozen=True, kw_only=True):
     """A file that a member may read, as it stood in one snapshot."""
 
-    file: File
+    file: Lying
     view: AttachmentView  #: what the message itself says of it
     entered: bool
 

@@ -66,7 +66,8 @@ def test_a_file_is_found_by_its_id_only_when_it_hangs_on_a_message(store: Shelf)
         assert attachments.ready(tx, [sent]) == {}
         assert attachments.find(tx, begun.attachment) is None
         assert found is not None
-        assert (found.seq, found.pieces, found.view.name) == (7, 3, "plan.txt")
+        assert (found.seq, found.pieces, found.thread) == (7, 3, None)
+        assert before[sent].view.name == "plan.txt"
         assert b"".join(attachments.piece(tx, found, n) or b"" for n in range(3)) == FILE
 
     store.within(act)
@@ -166,7 +167,7 @@ def test_a_sweep_takes_a_few_of_those_that_wait_too_long_the_longest_first(store
     store.within(act)
 
 
-def test_of_a_file_whose_key_is_destroyed_nothing_is_found(store: Shelf) -> None:
+def test_of_a_file_whose_key_is_destroyed_nothing_is_read(store: Shelf) -> None:
     def act(tx: Transaction) -> None:
         of = _sphere(tx)
         file = _sent(tx, of, data=b"1")
@@ -175,7 +176,9 @@ def test_of_a_file_whose_key_is_destroyed_nothing_is_found(store: Shelf) -> None
 
         sealing.keyring(tx).destroy([key])
 
-        assert attachments.find(tx, file) is None
+        found = attachments.find(tx, file)
+        assert found is not None
+        assert attachments.piece(tx, found, 0) is None
         assert attachments.of_author(tx, of.id, AUTHOR) == []
 
     store.within(act)

@@ -13,10 +13,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.timing.questions import invisible, sign_in
+from tests.timing.questions import file, invisible, sign_in
 from tests.timing.samples import CONFIDENCE
 
-QUESTIONS = {"sign-in": sign_in, "invisible": invisible}
+QUESTIONS = {"sign-in": sign_in, "invisible": invisible, "file": file}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

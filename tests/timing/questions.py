@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests import files
 from tests.house import PASSWORD, House, serving
 from tests.process import ROOT
 from tests.timing.line import Line
@@ -54,6 +55,7 @@ OPERATIONS: dict[str, dict[str, Any]] = {
     "revoke_connector": {"connector": "c" * 26},
     "profile": {"member": "b" * 26},
     "describe": {"field": "title", "visibility": "hidden"},
+    "attach": {"size": 5},
 }
 
 
@@ -101,6 +103,28 @@ def invisible(folder: Path, rounds: int, draw: random.Random) -> Iterator[tuple[
         line.close()
 
 
+def file(folder: Path, rounds: int, draw: random.Random) -> Iterator[tuple[str, Verdict]]:
+    """Yield the verdict on a file of an invisible sphere against none at all."""
+    attachment, token = asyncio.run(_stranger(folder))
+    with _served(folder) as url:
+        where = urlsplit(url)
+        assert where.hostname is not None
+        line = http.client.HTTPConnection(where.hostname, where.port)
+
+        def ask(wanted: str) -> None:
+            headers = {"authorization": f"Bearer {token}"}
+            line.request("GET", f"/v1/attachments/{wanted}", headers=headers)
+            response = line.getresponse()
+            assert response.status == 404, response.status
+            response.read()
+
+        nothing = _absent()
+        pair = (lambda: ask(attachment)), (lambda: ask(nothing))
+        taken(*pair, WARM_UP, draw)
+        yield "file", judged(taken(*pair, rounds, draw), draw)
+        line.close()
+
+
 @contextmanager
 def _served(folder: Path) -> Iterator[str]:
     """Run the server in a process of its own; yield its address."""
@@ -134,6 +158,17 @@ async def _outsider(folder: Path) -> tuple[str, str]:
     async with serving(folder) as house:
         acme = await house.organisation()
         return await _town(house, acme), await house.token(await house.resident(acme, "Carol"))
+
+
+async def _stranger(folder: Path) -> tuple[str, str]:
+    """Share a file in an invisible sphere; return it, and a session of somebody outside."""
+    async with serving(folder) as house:
+        acme = await house.organisation()
+        ana = await house.resident(acme, "Ana")
+        sphere = await house.sphere(ana)
+        async with await house.person(ana) as author:
+            _, attachment = await files.share(author, sphere, b"a plan")
+        return attachment, await house.token(await house.resident(acme, "Carol"))
 
 
 async def _town(house: House, organisation: str) -> str:
