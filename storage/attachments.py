@@ -19,7 +19,7 @@ from server.protocol.views import AttachmentView
 from storage import sealing
 from storage.database import Transaction
 from storage.identifiers import new_id
-from storage.schema import attachment, chunk, sphere
+from storage.schema import attachment, chunk, member, sphere
 
 #: Bytes of a piece: as long as a batch of posts, behind which others wait as well.
 PIECE_BYTES = 262_144
@@ -85,11 +85,37 @@ _FILE = select(
 ).join(sphere, sphere.c.id == attachment.c.sphere)
 
 
-#: Built once: it is asked for each piece.
-_HUNG = _FILE.where(
-    attachment.c.id == bindparam("wanted"),
-    attachment.c.pieces.is_not(None),
-    attachment.c.seq.is_not(None),
+#: Stands for the sphere of a file that there is not: no id is like it.
+NOWHERE = "a" * 26
+_NONE: dict[str, Any] = {
+    "attachment": NOWHERE,
+    "timeline": NOWHERE,
+    "home": NOWHERE,
+    "author": NOWHERE,
+    "seq": None,
+    "pieces": 0,
+}
+#: From whoever asks, so that there is a row; built once, since it is asked for each piece.
+_HUNG = (
+    select(
+        func.coalesce(attachment.c.id, NOWHERE).label("id"),
+        func.coalesce(attachment.c.sphere, NOWHERE).label("sphere"),
+        func.coalesce(sphere.c.parent, sphere.c.id, NOWHERE).label("home"),
+        func.coalesce(attachment.c.author, NOWHERE).label("author"),
+        attachment.c.seq,
+        func.coalesce(attachment.c.pieces, 0).label("pieces"),
+    )
+    .select_from(member)
+    .outerjoin(
+        attachment,
+        and_(
+            attachment.c.id == bindparam("wanted"),
+            attachment.c.pieces.is_not(None),
+            attachment.c.seq.is_not(None),
+        ),
+    )
+    .outerjoin(sphere, sphere.c.id == attachment.c.sphere)
+    .where(member.c.id == bindparam("asking"))
 )
 
 
@@ -218,13 +244,14 @@ def hang(tx: Transaction, places: Mapping[str, int]) -> None:
         tx.execute(update(attachment).where(attachment.c.id == attachment_id).values(seq=seq))
 
 
-def find(tx: Transaction, attachment_id: str) -> Lying | None:
-    """Return where a file lies that hangs on a message, or None.
+def find(tx: Transaction, attachment_id: str, *, asking: str) -> Lying:
+    """Return where a file lies that hangs on a message; nowhere, without ``seq``, when none does.
 
-    Nothing of it is opened: that there is one must not take longer than that there is none.
+    Nothing of it is opened, and a row comes back in any case: that there is one takes no longer to
+    find than that there is none. ``asking`` is a member.
     """
-    row = tx.execute(_HUNG, {"wanted": attachment_id}).one_or_none()
-    return None if row is None else Lying(**_lying(row))
+    row = tx.execute(_HUNG, {"wanted": attachment_id, "asking": asking}).one_or_none()
+    return Lying(**(_NONE if row is None else _lying(row)))
 
 
 def piece(tx: Transaction, of: Lying, number: int) -> bytes | None:

@@ -26,9 +26,6 @@ from storage import attachments, messages, spheres, threads
 from storage.attachments import File, Lying, Said, Sending, pieces_of
 from storage.database import Transaction
 
-#: Stands for the sphere and the thread of a file that there is not: no id is like it.
-_NOWHERE = "a" * 26
-
 
 def attach(tx: Transaction, request: Request[Attach]) -> Outcome:
     """Note that a file is to come."""
@@ -105,14 +102,12 @@ def readable(tx: Transaction, member: str, attachment: str) -> Readable:
 
     It asks the store the same questions for a file that there is not.
     """
-    file = attachments.find(tx, attachment)
-    home, place = (_NOWHERE, _NOWHERE) if file is None else (file.home, file.timeline)
-    at_home = spheres.standing(tx, home, member)
-    in_thread = threads.standing(tx, home, place, member)
-    standing = at_home if file is not None and file.thread is None else in_thread
+    file = attachments.find(tx, attachment, asking=member)
+    at_home = spheres.standing(tx, file.home, member)
+    in_thread = threads.standing(tx, file.home, file.timeline, member)
+    standing = at_home if file.thread is None else in_thread
     stay = check_inside(standing)
     assert standing is not None
-    assert file is not None
     assert file.seq is not None
     placed = messages.find(tx, standing.sphere, file.seq)
     check_message(stay, None if placed is None else placed.message)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
 
 from server.domain.facts import Sphere
 from server.domain.policy import PasswordPolicy, SessionPolicy
-from storage import attachments, organisations, sealing, spheres
+from server.protocol.scalars import MemberRole
+from storage import accounts, attachments, members, organisations, sealing, spheres
 from storage.attachments import PIECE_BYTES, Said, Sending
 from storage.database import Transaction
 from tests.storage.shelf import Shelf, shelf
@@ -36,6 +38,21 @@ def _sphere(tx: Transaction) -> Sphere:
     return spheres.create(tx, organisation=made.id, name="Design", now=NOW)
 
 
+def _member(tx: Transaction) -> str:
+    """Return somebody who asks: whoever it is."""
+    (organisation,) = tx.exec_driver_sql("SELECT id FROM organisation").scalars()
+    address = f"{secrets.token_hex(8)}@example.org"
+    account = accounts.create(tx, address=address, password_hash="!", now=NOW)
+    return members.create(
+        tx,
+        account=account.id,
+        organisation=organisation,
+        name="Ana",
+        role=MemberRole.MEMBER,
+        now=NOW,
+    ).id
+
+
 def _begun(tx: Transaction, of: Sphere, *, size: int = len(FILE), now: int = NOW) -> Sending:
     said = Said(name="plan.txt", media_type=None)
     made = attachments.announce(tx, of, AUTHOR, said, size=size, now=now)
@@ -60,12 +77,12 @@ def test_a_file_is_found_by_its_id_only_when_it_hangs_on_a_message(store: Shelf)
 
         before = attachments.ready(tx, [begun.attachment, sent, "a" * 26])
         attachments.hang(tx, {sent: 7})
-        found = attachments.find(tx, sent)
+        found = attachments.find(tx, sent, asking=_member(tx))
 
         assert list(before) == [sent]
         assert attachments.ready(tx, [sent]) == {}
-        assert attachments.find(tx, begun.attachment) is None
-        assert found is not None
+        nothing = attachments.find(tx, begun.attachment, asking=_member(tx))
+        assert (nothing.timeline, nothing.seq) == (attachments.NOWHERE, None)
         assert (found.seq, found.pieces, found.thread) == (7, 3, None)
         assert before[sent].view.name == "plan.txt"
         assert b"".join(attachments.piece(tx, found, n) or b"" for n in range(3)) == FILE
@@ -80,9 +97,8 @@ def test_a_file_that_is_cut_off_after_a_piece_has_no_last_one(store: Shelf) -> N
         attachments.hang(tx, {file: 3})
         tx.exec_driver_sql("UPDATE attachment SET pieces = 2")
 
-        found = attachments.find(tx, file)
+        found = attachments.find(tx, file, asking=_member(tx))
 
-        assert found is not None
         assert [attachments.piece(tx, found, n) is None for n in range(3)] == [False, True, True]
 
     store.within(act)
@@ -176,8 +192,7 @@ def test_of_a_file_whose_key_is_destroyed_nothing_is_read(store: Shelf) -> None:
 
         sealing.keyring(tx).destroy([key])
 
-        found = attachments.find(tx, file)
-        assert found is not None
+        found = attachments.find(tx, file, asking=_member(tx))
         assert attachments.piece(tx, found, 0) is None
         assert attachments.of_author(tx, of.id, AUTHOR) == []
 
