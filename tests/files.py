@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import socket
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -114,7 +115,11 @@ class Line:
 async def ask(url: str, method: str, path: str, headers: dict[str, str]) -> Line:
     """Send the head of a request over a socket whose buffer is small."""
     parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=16_384)
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    narrow.settimeout(0)
+    await asyncio.get_running_loop().sock_connect(narrow, (parts.hostname, parts.port))
+    reader, writer = await asyncio.open_connection(sock=narrow, limit=16_384)
     lines = [f"{method} {path} HTTP/1.1", f"host: {parts.netloc}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
