@@ -127,6 +127,7 @@ class Conversation:
         self._day = ""
         self._expected: frozenset[str] = frozenset()
         self._typists = Typists(terminal.status)
+        self._asking = False  #: what is typed answers a question, and is for nobody else
         self._marking: asyncio.TimerHandle | None = None
         self._telling: set[asyncio.Future[None]] = set()
         terminal.on_change(self._typed)
@@ -223,10 +224,13 @@ class Conversation:
 
     async def agrees(self, question: str) -> bool:
         """Ask a question; only a clear yes is one."""
+        self._asking = True
         try:
             answer = await self._read(lambda: f"{question} [y/N] ")
         except EOFError:
             return False
+        finally:
+            self._asking = False
         return answer.strip().casefold() in {"y", "yes"}
 
     async def ask_again(self, draft: Draft, present: Mapping[str, Any]) -> None:
@@ -261,8 +265,7 @@ class Conversation:
             return
         if following is self._here:
             self._mark_soon()
-        if "author" in event:
-            self._typists.drop(following.roster.name(event["author"]))
+        self._drop_typist(following, event)
         today = rendering.day(event["at"])
         if today != self._day:
             self._day = today
@@ -270,6 +273,13 @@ class Conversation:
         self._add(Shown(event, following.roster), rendering.render(event, following.roster))
         if event["type"] == "sphere_changed":
             self._terminal.refresh()
+
+    def _drop_typist(self, following: Following, event: Frame) -> None:
+        """Show no more that somebody types who has said it, or is gone."""
+        gone = event["type"] in {"member_left", "manager_left"}
+        who = event["member"] if gone else event.get("author")
+        if who is not None:
+            self._typists.drop(following.roster.name(who))
 
     def purge(self, _following: Following, purge: Purge) -> None:
         """Take what is to be forgotten off the screen."""
@@ -287,7 +297,9 @@ class Conversation:
 
     def _typed(self, text: str) -> None:
         """Tell the others that this person types a message, now and then."""
-        if self._here is None or not text or text.startswith("/") or not self._typists.may_tell():
+        if self._here is None or self._asking or not text or text.startswith("/"):
+            return
+        if not self._typists.may_tell():
             return
         self._tell_aside("typing", **self._here.place)
 

@@ -41,6 +41,37 @@ async def test_an_order_is_typed_unseen(furnished: Furnished) -> None:
         assert ana.paper.below == ""
 
 
+async def test_the_answer_to_a_question_is_typed_unseen(furnished: Furnished) -> None:
+    async with (
+        talking(furnished, furnished.ana) as ana,
+        talking(furnished, furnished.bob) as bob,
+    ):
+        await ana.paper.until_asked("Share in Design team> ")
+        await bob.paper.until_asked("Share in Design team> ")
+        bob.paper.type("/leave")
+        await bob.paper.until_asked("Leave, and erase? [y/N] ")
+        bob.paper.begin_a_line("n")
+        bob.paper.type("n", "hello")
+
+        await ana.paper.until("Bob: hello")
+        assert ana.paper.below == ""
+
+
+async def test_who_leaves_types_no_more(furnished: Furnished) -> None:
+    async with (
+        talking(furnished, furnished.ana) as ana,
+        talking(furnished, furnished.bob) as bob,
+    ):
+        await ana.paper.until_asked("Share in Design team> ")
+        await bob.paper.until_asked("Share in Design team> ")
+        bob.paper.begin_a_line("hel")
+        await ana.paper.until_below("Bob writing")
+        bob.paper.type("/leave", "y")
+
+        await ana.paper.until("Bob left")
+        assert ana.paper.below == ""
+
+
 async def test_members_are_listed_with_who_is_there_unless_they_hide(furnished: Furnished) -> None:
     async with (
         talking(furnished, furnished.ana) as ana,
