@@ -201,7 +201,8 @@ def _file_routes(parts: Parts) -> list[Route]:
 
 async def _ready(parts: Parts) -> bool:
     """Say whether this node can serve: it hears the others, and the store answers."""
-    return not parts.broker.hearing.deaf and await parts.database.answers()
+    hearing = parts.broker.hearing
+    return not (hearing.deaf or hearing.leaving) and await parts.database.answers()
 
 
 @asynccontextmanager

@@ -23,11 +23,13 @@ from pydantic_settings import SettingsError
 from server import __version__, demo, egress, errors, logs
 from server.administration import commands as administration
 from server.app import application, uvicorn_config
+from server.draining import Draining
 from server.operations import core_dumps, open_files
 from server.operations.commands import register
 from server.parts import Parts, compose
 from server.settings import Settings
 from server.sources import CONFIG, SettingsUnreadable, strangers
+from server.workers import Workers, check_shareable
 from storage.backup import Unusable
 from storage.database import Misconfigured
 
@@ -64,12 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(settings: Settings, chosen: argparse.Namespace) -> int:
     """Serve until told to stop."""
+    if chosen.workers > 1:
+        check_shareable(settings)
+        return Workers(settings, chosen.workers, _flags(chosen)).run()
     open_files.claim(settings)
     core_dumps.forbid()
     egress.install(_endpoints(settings))
     # uvicorn raises the signal that stopped it once more; being told to stop is no fault.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    with _listening(settings) as listener, suppress(KeyboardInterrupt):
+    with _listening(settings, shared=chosen.share_port) as listener, suppress(KeyboardInterrupt):
         parts = compose(settings)
         app = application(parts)
         config = uvicorn_config(parts, app, fast_links=settings.fast_links)
@@ -96,12 +101,24 @@ def _endpoints(settings: Settings) -> list[egress.Endpoint]:
     return [egress.Endpoint(place.host, place.port) for place in places]
 
 
-def _listening(settings: Settings) -> socket.socket:
+def _flags(chosen: argparse.Namespace) -> list[str]:
+    """Return what a worker is told on its command line, but for its port."""
+    flags = ["--demo"] if chosen.demo else []
+    for name in ("config", "data_dir", "host"):
+        if (value := getattr(chosen, name)) is not None:
+            flags += [f"--{name.replace('_', '-')}", value]
+    return flags
+
+
+def _listening(settings: Settings, *, shared: bool = False) -> socket.socket:
     """Return a listening socket. Raises OSError with what could not be listened on."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server(
-            (settings.host, settings.port), family=family, backlog=CONNECTIONS_WAITING_MAX
+            (settings.host, settings.port),
+            family=family,
+            backlog=CONNECTIONS_WAITING_MAX,
+            reuse_port=shared,
         )
     except OSError as error:
         raise OSError(
@@ -109,12 +126,11 @@ def _listening(settings: Settings) -> socket.socket:
         ) from None
 
 
-class Announcing(uvicorn.Server):
+class Announcing(Draining):
     """A server that says, once it serves, where, and how to try it."""
 
     def __init__(self, config: uvicorn.Config, parts: Parts, *, with_demo: bool) -> None:
-        super().__init__(config)
-        self._parts = parts
+        super().__init__(config, parts)
         self._with_demo = with_demo
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # of sockets
@@ -174,6 +190,13 @@ def _parser() -> argparse.ArgumentParser:
     serving.set_defaults(run=serve)
     serving.add_argument("--host", help="address to listen on (CLOISON_HOST)")
     serving.add_argument("--port", type=int, help="port to listen on (CLOISON_PORT)")
+    serving.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="processes on one port, with PostgreSQL and Redis",
+    )
+    serving.add_argument("--share-port", action="store_true", help=argparse.SUPPRESS)
     serving.add_argument(
         "--demo", action="store_true", help="make a small organisation to try things with"
     )

@@ -7,8 +7,7 @@ part takes comes from the settings.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -20,12 +19,11 @@ from server.auth.live import LiveSessions
 from server.auth.passwords import Passwords
 from server.auth.throttle import Throttle
 from server.channels.broker import Broker
-from server.channels.broker_memory import MemoryBroker
+from server.channels.brokers import THROTTLE_ID, broker_for, join, share
 from server.channels.endings import Endings
 from server.channels.forgetting import Forgetting
 from server.channels.hub import Hub, HubLimits
 from server.channels.outcome import Limits, Publication
-from server.channels.recheck import differences
 from server.channels.writer import Writer, WriterLimits
 from server.clock import Clock, SystemClock
 from server.domain.pace import Paces
@@ -33,7 +31,6 @@ from server.gateway.connect import Doors
 from server.gateway.link import LinkLimits
 from server.gateway.services import ReaderLimits, Services
 from server.gateway.speaker import ConnectionLimits
-from server.protocol.close import Close
 from server.settings import Settings
 from server.tallies import Tallies
 from server.watching import Commit, WatchedDatabase, WatchedPasswords, WatchedWriter
@@ -81,13 +78,12 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
     metrics, tracing = _metrics(settings, tallies), _tracing(settings)
     database, veil = _store(settings, metrics, tracing)
     live = LiveSessions(connections_per_session_max=settings.connections_per_session_max)
-    broker = _broker(settings, database)
-    hub = _hub(settings, veil, broker, tallies)
-    _join(broker, hub, live, database)
-    for deliver in _listeners(hub, Endings(live, clock), Forgetting(database.keyring), metrics):
-        broker.listen(deliver)
+    broker = broker_for(settings, database)
+    hub = _hub(settings, veil, tallies, broker)
+    _listen(broker, hub, Endings(live, clock), Forgetting(database.keyring), metrics)
     eraser = _eraser(database, broker)
     writer = _writer(settings, clock, database, eraser, broker, tracing)
+    join(broker, hub, live, database, writer)
     passwords, charge = _passwords(settings, metrics), database.charge()
     return Parts(
         settings=settings,
@@ -103,7 +99,7 @@ def compose(settings: Settings, clock: Clock | None = None) -> Parts:
         writer=writer,
         foreman=_foreman(settings, clock, database, writer, live, charge),
         charge=charge,
-        services=_services(settings, clock, database, writer, hub, live, broker, tallies),
+        services=_services(settings, clock, database, writer, hub, live, tallies, broker),
         doors=Doors(
             connections_max=settings.connections_max,
             per_address_max=settings.connections_per_address_max,
@@ -174,23 +170,7 @@ def _writer(
     return writer
 
 
-def _broker(settings: Settings, database: Database) -> Broker:
-    """Return the broker of a node alone, or of one among several. Raises Misconfigured."""
-    if settings.broker_url is None:
-        return MemoryBroker()
-    from server.channels.broker_redis import NodeLimits, RedisBroker  # noqa: PLC0415  # not for one
-    from server.channels.redis_places import plan_of  # noqa: PLC0415  # as above
-
-    try:
-        plan = plan_of(settings.broker_url.get_secret_value())
-    except ValueError as error:
-        raise Misconfigured(str(error)) from None
-    return RedisBroker(
-        plan, database, prefix=settings.broker_prefix, limits=_chosen(settings, NodeLimits)
-    )
-
-
-def _hub(settings: Settings, veil: Veil, broker: Broker, tallies: Tallies) -> Hub:
+def _hub(settings: Settings, veil: Veil, tallies: Tallies, broker: Broker) -> Hub:
     return Hub(
         timelines=None if settings.broker_url is None else broker,
         veil=veil,
@@ -200,26 +180,14 @@ def _hub(settings: Settings, veil: Veil, broker: Broker, tallies: Tallies) -> Hu
     )
 
 
-def _join(broker: Broker, hub: Hub, live: LiveSessions, database: Database) -> None:
-    """Let a node among several know whom it has to send away, and what to compare."""
-
-    def send_away() -> None:
-        hub.fall_silent()
-        live.send_away(Close.CUT_OFF)
-
-    broker.hearing.send_away = send_away
-    broker.hearing.differences = partial(differences, database, live, hub)
-
-
-def _listeners(
-    hub: Hub, endings: Endings, forgetting: Forgetting, metrics: Metrics | None
-) -> Iterator[Callable[[Publication], None]]:
-    """Return whoever must hear the broker, in order: the hub first."""
-    yield hub.deliver
-    yield endings.deliver
-    yield forgetting.deliver
+def _listen(
+    broker: Broker, hub: Hub, endings: Endings, forgetting: Forgetting, metrics: Metrics | None
+) -> None:
+    """Let all hear the broker that must: the hub first."""
+    for deliver in (*hub.deliveries, endings.deliver, forgetting.deliver):
+        broker.listen(deliver)
     if metrics is not None:
-        yield metrics.heard
+        broker.listen(metrics.heard)
 
 
 def _passwords(settings: Settings, metrics: Metrics | None) -> Passwords:
@@ -244,15 +212,24 @@ def _accounts(
         database,
         clock,
         passwords=passwords,
-        throttle=Throttle(
-            clock,
-            attempts_per_minute=settings.sign_ins_per_minute_per_source,
-            failures_per_minute=settings.sign_in_failures_per_minute,
-        ),
+        throttle=_throttle(settings, clock, database, broker),
         live=live,
         ended=lambda ids: broker.publish(Publication(ended=tuple(ids))),
         invitations_per_sphere_max=settings.invitations_per_sphere_max,
     )
+
+
+def _throttle(settings: Settings, clock: Clock, database: Database, broker: Broker) -> Throttle:
+    alone = settings.broker_url is None
+    throttle = Throttle(
+        clock,
+        attempts_per_minute=settings.sign_ins_per_minute_per_source,
+        failures_per_minute=settings.sign_in_failures_per_minute,
+        secret=None if alone else database.keyring.lasting(THROTTLE_ID),
+    )
+    if not alone:
+        share(broker, throttle)
+    return throttle
 
 
 def _services(
@@ -262,8 +239,8 @@ def _services(
     writer: Writer,
     hub: Hub,
     live: LiveSessions,
-    broker: Broker,
     tallies: Tallies,
+    broker: Broker,
 ) -> Services:
     """Return what a connection may use."""
     return Services(
@@ -276,7 +253,7 @@ def _services(
         limits=_chosen(settings, Limits),
         connection=_chosen(settings, ConnectionLimits),
         paces=Paces(rate=settings.connector_posts_per_second, burst=settings.connector_posts_burst),
-        hearing=broker.hearing,
+        broker=broker,
         readers=_chosen(settings, ReaderLimits),
         reading=asyncio.Semaphore(settings.reader_looks_max),
         tallies=tallies,

@@ -358,6 +358,13 @@ class Settings(BaseSettings):
     hook_body_bytes_max: int = _bound(
         1_048_576, "Bytes of what a tool sends to a hook: forges list every commit.", least=1_024
     )
+    drain_spread_s: float = _bound(
+        0,
+        "Seconds over which a server that stops sends its connections away, so that the other nodes"
+        " are not stormed; 0 where there are none.",
+        least=0,
+        most=600,
+    )
     drain_s: float = _bound(5, "Seconds to finish what is under way when stopping.", least=0.1)
 
     @property

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import uvicorn
 
 from server.app import application, uvicorn_config
 from server.auth import tokens
@@ -23,6 +22,7 @@ from server.channels.spheres import admit
 from server.domain.facts import Member, Sphere
 from server.domain.governance import PolicyChange
 from server.domain.policy import PasswordPolicy, SessionPolicy
+from server.draining import Draining
 from server.parts import Parts, compose
 from server.protocol.replies import Done
 from server.protocol.scalars import MemberRole, SphereRole
@@ -72,6 +72,8 @@ class House:
         self.parts = parts
         self.url = url
         self.folder = folder
+        #: Stops the server in order.
+        self.stop: Callable[[], Coroutine[None, None, None]] = _not_running
 
     @property
     def database_files(self) -> list[Path]:
@@ -182,6 +184,10 @@ class House:
         return token
 
 
+async def _not_running() -> None:
+    """Stand in where there is no server."""
+
+
 def _enrol(
     tx: Transaction, organisation: str, name: str, role: MemberRole, hashed: str, now: int
 ) -> Resident:
@@ -212,6 +218,11 @@ async def serving(
         yield house
 
 
+def compose_only(folder: Path, **settings: Any) -> House:
+    """Return the shortcuts into a store that other servers serve."""
+    return House(compose(settings_for(folder, **settings)), "", folder)
+
+
 def settings_for(folder: Path, **settings: Any) -> Settings:
     """Return the settings of a test's server, and lay its database."""
     given = {"port": 0, "data_dir": folder, "drain_s": 2, **CHEAP}
@@ -222,14 +233,20 @@ def settings_for(folder: Path, **settings: Any) -> Settings:
 async def serving_parts(parts: Parts, folder: Path) -> AsyncIterator[House]:
     """Run a server that is composed already until the block ends."""
     config = uvicorn_config(parts, application(parts), fast_links=parts.settings.fast_links)
-    server = uvicorn.Server(config)
+    server = Draining(config, parts)
     serve = asyncio.create_task(server.serve())
     while not server.started:
         assert not serve.done(), "the server did not start"
         await asyncio.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield House(parts, f"http://127.0.0.1:{port}", folder)
-    finally:
+    house = House(parts, f"http://127.0.0.1:{port}", folder)
+
+    async def stop() -> None:
         server.should_exit = True
-        await serve
+        await asyncio.shield(serve)
+
+    house.stop = stop
+    try:
+        yield house
+    finally:
+        await stop()

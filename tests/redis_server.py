@@ -39,10 +39,11 @@ def free_port() -> int:
 class RedisServer:
     """A server of this test's own, to be killed, halted and started again."""
 
-    def __init__(self, folder: Path, *flags: str, port: int | None = None) -> None:
-        self.port = port or free_port()
+    def __init__(self, folder: Path, *flags: str, configuration: Path | None = None) -> None:
+        self.port = free_port()
         self._folder = folder
         self._flags = flags
+        self._first = () if configuration is None else (str(configuration),)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> RedisServer:
@@ -58,13 +59,17 @@ class RedisServer:
         """Return where it listens."""
         return f"redis://127.0.0.1:{self.port}"
 
+    def flag(self, name: str) -> str:
+        """Return what a flag was given as."""
+        return self._flags[self._flags.index(name) + 1]
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / f"redis-{self.port}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [program(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
-                 "--appendonly", "no", "--dir", str(self._folder), *self._flags],
+                [program(), *self._first, "--port", str(self.port), "--bind", "127.0.0.1",
+                 "--save", "", "--appendonly", "no", "--dir", str(self._folder), *self._flags],
                 stdout=log, stderr=log,
             )  # fmt: skip
         until = time.monotonic() + PATIENCE_S
@@ -77,9 +82,15 @@ class RedisServer:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as line:
                 line.sendall(b"PING\r\n")
-                return line.recv(16) == b"+PONG\r\n"
+                return line.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
+
+    def break_lines(self) -> None:
+        """Break every line that listens."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as line:
+            line.sendall(b"CLIENT KILL TYPE pubsub\r\n")
+            line.recv(64)
 
     def halt(self) -> None:
         """Let it stand still, with its connections open."""

@@ -32,6 +32,9 @@ DUE_MAX = 500
 #: Ended sessions and replaced policies that are remembered, to outweigh an older reading. A reading
 #: lasts milliseconds, in which far fewer end.
 REMEMBERED_MAX = 10_000
+#: How often in its idle time the other nodes are told of a session that is in use: a device that
+#: rests on another node is closed so much too early at worst.
+TOLD_EVERY = 8
 #: The deadline of a session that is over: whenever a command comes, it comes too late.
 _OVER = 0
 
@@ -120,6 +123,9 @@ class LiveSessions:
         self._policies: OrderedDict[str, tuple[SessionPolicy, int | None]] = OrderedDict()
         #: Called with the earliest deadline when it has moved forward.
         self.sooner: Callable[[int], None] = _nobody_waits
+        #: Tells the other nodes that a session is in use; None where there are none.
+        self.tell: Callable[[str, int], None] | None = None
+        self._told: dict[str, int] = {}
 
     def __len__(self) -> int:
         """Return how many sessions are held."""
@@ -214,8 +220,23 @@ class LiveSessions:
         return None
 
     def saw(self, session: LiveSession) -> None:
-        """Remember to note when a session was seen."""
+        """Remember to note when a session was seen, and tell the other nodes now and then."""
         self._dirty.add(session)
+        if self.tell is not None:
+            self._tell(session, self.tell)
+
+    def _tell(self, session: LiveSession, tell: Callable[[str, int], None]) -> None:
+        told = self._told.get(session.id)
+        if told is None or session.seen_at - told >= session.idle_ms // TOLD_EVERY:
+            self._told[session.id] = session.seen_at
+            tell(session.id, session.seen_at)
+
+    def seen_elsewhere(self, session_id: str, at: int) -> None:
+        """Put off the idle deadline of a session that was in use on another node."""
+        session = self._sessions.get(session_id)
+        if session is not None and at > session.seen_at:
+            session.seen_at = at
+            session.deadline = min(session.ends_at, at + session.idle_ms)
 
     def dirty(self) -> dict[str, int]:
         """Return when sessions were last seen, of those where the store does not know it."""
@@ -281,6 +302,7 @@ class LiveSessions:
 
     def _forget(self, session: LiveSession) -> None:
         del self._sessions[session.id]
+        self._told.pop(session.id, None)
         self._dirty.discard(session)
         self._resting.discard(session)
 

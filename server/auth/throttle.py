@@ -9,9 +9,10 @@ Three token buckets, none of which can shut an owner out:
   all it has: one attempt, then a wait. Places from which they did sign in notice nothing.
 
 A place is an IPv4 address or an IPv6 network of 64 bits (what one subscriber is given). Knows of
-places and addresses only keyed digests, whose key dies with the process. Whether an address has an
-account is not known here, so no answer depends on it. Invariant: memory is bounded; what is
-forgotten first is what was used least recently.
+places and addresses only keyed digests, whose key dies with the process, or is shared by nodes that
+tell each other what they took: each counts for all, and by itself when it hears nobody. Whether an
+address has an account is not known here, so no answer depends on it. Invariant: memory is bounded;
+what is forgotten first is what was used least recently.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from __future__ import annotations
 import ipaddress
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
+from enum import IntEnum
 from hashlib import blake2b
 
 import msgspec
@@ -30,6 +33,15 @@ from storage.accounts import normalise_address
 MINUTE = 60_000
 #: Places at full rate against one address before it counts as under attack.
 PLACES_BEFORE_ALARM = 5
+
+
+class Bucket(IntEnum):
+    """What is counted, as nodes tell each other."""
+
+    SOURCE = 0
+    PAIR = 1
+    ADDRESS = 2
+    KNOWN = 3  #: a place from which an owner did sign in
 
 
 class _Bucket(msgspec.Struct):
@@ -91,14 +103,22 @@ class Throttle:
         attempts_per_minute: float = 60,
         failures_per_minute: float = 10,
         keys_max: int = 50_000,
+        secret: bytes | None = None,
     ) -> None:
         self._clock = clock
-        self._secret = secrets.token_bytes(32)
+        self._secret = secret or secrets.token_bytes(32)
+        #: Tells the other nodes, who have the same secret, what was taken; None: there are none.
+        self.tell: Callable[[int, bytes, float], None] | None = None
         self._sources = Buckets(per_minute=attempts_per_minute, keys_max=keys_max)
         self._pairs = Buckets(per_minute=failures_per_minute, keys_max=keys_max)
         self._addresses = Buckets(
             per_minute=failures_per_minute * PLACES_BEFORE_ALARM, keys_max=keys_max
         )
+        self._buckets = {
+            Bucket.SOURCE: self._sources,
+            Bucket.PAIR: self._pairs,
+            Bucket.ADDRESS: self._addresses,
+        }
         self._known: OrderedDict[bytes, None] = OrderedDict()
         self._keys_max = keys_max
 
@@ -118,25 +138,42 @@ class Throttle:
         )
         if wait_ms:
             raise errors.TooFast(retry_after_ms=wait_ms)
-        self._sources.take(from_place, 1, now)
-        self._pairs.take(attempt.pair, attempt.cost, now)
+        self._take(Bucket.SOURCE, from_place, 1, now)
+        self._take(Bucket.PAIR, attempt.pair, attempt.cost, now)
         return attempt
 
     def succeeded(self, attempt: Attempt) -> None:
         """Give back what a right password was charged; remember the place as one of its owner."""
         self.not_tried(attempt)
-        self._known[attempt.pair] = None
-        self._known.move_to_end(attempt.pair)
-        if len(self._known) > self._keys_max:
-            self._known.popitem(last=False)
+        self._know(attempt.pair)
+        if self.tell is not None:
+            self.tell(Bucket.KNOWN, attempt.pair, 0)
 
     def failed(self, attempt: Attempt) -> None:
         """Count a wrong password against its address, from wherever it came."""
-        self._addresses.take(attempt.address, 1, self._clock.now())
+        self._take(Bucket.ADDRESS, attempt.address, 1, self._clock.now())
 
     def not_tried(self, attempt: Attempt) -> None:
         """Give back what was charged for a password that was not looked at in the end."""
-        self._pairs.take(attempt.pair, -attempt.cost, self._clock.now())
+        self._take(Bucket.PAIR, attempt.pair, -attempt.cost, self._clock.now())
+
+    def spent(self, bucket: int, key: bytes, cost: float) -> None:
+        """Count what another node took; what no node of this version counts is left alone."""
+        if bucket == Bucket.KNOWN:
+            self._know(key)
+        elif bucket in self._buckets:
+            self._buckets[Bucket(bucket)].take(key, cost, self._clock.now())
+
+    def _take(self, bucket: Bucket, key: bytes, cost: float, now: int) -> None:
+        self._buckets[bucket].take(key, cost, now)
+        if self.tell is not None:
+            self.tell(bucket, key, cost)
+
+    def _know(self, pair: bytes) -> None:
+        self._known[pair] = None
+        self._known.move_to_end(pair)
+        if len(self._known) > self._keys_max:
+            self._known.popitem(last=False)
 
     def _attempt(self, place: bytes, address: bytes, now: int) -> Attempt:
         pair = self._key(place, address)

@@ -24,8 +24,8 @@ class Appearances:
         return len(self._hidden)
 
     def is_hidden(self, member: str) -> bool:
-        """Say whether somebody connected here wishes not to be seen."""
-        return member in self._hidden
+        """Say whether somebody wishes not to be seen, as far as it is known here."""
+        return member in self._hidden or self._said.get(member, False)
 
     def greet(self, member: str, *, hidden: bool) -> None:
         """Take what the store said of somebody who connects."""

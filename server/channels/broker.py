@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from server.channels.hearing import Hearing
-from server.channels.outcome import Publication
+from server.channels.outcome import Mention, Publication, Spent
 
 
 class Publisher(Protocol):
@@ -52,6 +52,20 @@ class Broker(Publisher, Protocol):
 
     def unfollow(self, timeline: str) -> None:
         """Take it that nobody here listens to a timeline any more."""
+        ...
+
+    def mention(self, mention: Mention) -> None:
+        """Tell the other nodes what is true for a moment; it may be lost."""
+        ...
+
+    def count(
+        self, *, seen: tuple[tuple[str, int], ...] = (), spent: tuple[Spent, ...] = ()
+    ) -> None:
+        """Tell the other nodes what was counted here; it may be lost."""
+        ...
+
+    async def settled(self) -> None:
+        """Return when whatever any node has committed by now is on its way to everybody."""
         ...
 
     async def start(self) -> None:

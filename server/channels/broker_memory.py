@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from server.channels.hearing import Hearing
-from server.channels.outcome import Publication
+from server.channels.outcome import Mention, Publication, Spent
 
 
 class MemoryBroker:
@@ -38,6 +38,18 @@ class MemoryBroker:
 
     def unfollow(self, timeline: str) -> None:
         """Do nothing."""
+
+    def mention(self, mention: Mention) -> None:
+        """Do nothing: nobody else is there."""
+
+    def count(
+        self, *, seen: tuple[tuple[str, int], ...] = (), spent: tuple[Spent, ...] = ()
+    ) -> None:
+        """Do nothing: nobody else counts."""
+
+    async def settled(self) -> None:
+        """Return when whatever is committed here is published."""
+        await self.hearing.settled()
 
     async def start(self) -> None:
         """Do nothing: there is nobody to reach."""

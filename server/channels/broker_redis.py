@@ -25,10 +25,12 @@ from server.channels.following import Following
 from server.channels.hearing import Hearing
 from server.channels.node_messages import (
     NODE_BYTES,
+    Asked,
     Beat,
     Carried,
     Confirmed,
     Control,
+    Counted,
     Farewell,
     Message,
     Said,
@@ -41,7 +43,7 @@ from server.channels.node_messages import (
     published,
     sender,
 )
-from server.channels.outcome import Publication
+from server.channels.outcome import Mention, Publication, Spent
 from server.channels.pulse import Heard, Pulse
 from server.channels.redis_line import RedisLine
 from server.channels.redis_places import Lines, Plan, Unreachable, open_lines
@@ -99,8 +101,10 @@ class RedisBroker:
         self._afterwards: list[tuple[int, Callable[[], None]]] = []
         self._saying: dict[str, Said] = {}
         self._entries: dict[str, list[Carried]] = {}
+        self._counted = Counted()
         self._lost = 0
         self._losses: dict[bytes, int] = {}
+        self._questions = 0
         self._beats = 0  #: of my own that came back since I turned deaf
         self._checked_at = 0.0
         self._ticked_at = 0.0
@@ -144,7 +148,9 @@ class RedisBroker:
         if ready is None:
             ready = self.following.begin(timeline)
             self._subscribe(self._channel(timeline))
-        if not ready.done():
+            await asyncio.shield(ready)
+            self.mention(Mention(timeline=timeline, asked=True))
+        elif not ready.done():
             await asyncio.shield(ready)
 
     def unfollow(self, timeline: str) -> None:
@@ -164,6 +170,42 @@ class RedisBroker:
     def waiting(self) -> int:
         """Return how much control Redis did not take yet."""
         return len(self._kept)
+
+    def mention(self, mention: Mention) -> None:
+        """Send at once what is true for a moment."""
+        channel = self._channel(mention.timeline)
+        line = self._line(channel)
+        if line is not None and not line.crowded:
+            said = Said(typing=mention.typing, there=mention.there, asked=mention.asked)
+            line.publish(channel, encode(self.node, said))
+
+    def count(
+        self, *, seen: tuple[tuple[str, int], ...] = (), spent: tuple[Spent, ...] = ()
+    ) -> None:
+        """Send what was counted with what is counted in the same turn of the loop."""
+        if not self._counted.seen and not self._counted.spent:
+            asyncio.get_running_loop().call_soon(self._send_counted)
+        self._counted = Counted(self._counted.seen + seen, self._counted.spent + spent)
+
+    def _send_counted(self) -> None:
+        counted, self._counted = self._counted, Counted()
+        line = self._line(self._control)
+        if line is not None and not line.crowded:
+            line.publish(self._control, encode(self.node, counted))
+
+    async def settled(self) -> None:
+        """Ask the others, and wait for those that are heard."""
+        await self.hearing.settled()
+        if self._pulse.peers:
+            self._questions -= 1
+            loop = asyncio.get_running_loop()
+            answered: asyncio.Future[None] = loop.create_future()
+            done = partial(_resolve, answered)
+            self._pulse.expect(self._questions, loop.time(), done, self._pulse.peers)
+            line = self._line(self._control)
+            if line is not None:
+                line.publish(self._control, encode(self.node, Asked(self._questions)))
+            await answered
 
     # -- applying what is committed here
 
@@ -291,7 +333,7 @@ class RedisBroker:
         try:
             message = decode(payload)
             if isinstance(message, Said):
-                self._hear(channel, message)
+                self._hear(node, channel, message)
             else:
                 self._hear_node(node, message)
         except msgspec.DecodeError:
@@ -301,7 +343,7 @@ class RedisBroker:
             _log.error("node_message_failed", error=type(bug).__name__)
             self._missed()
 
-    def _hear(self, channel: bytes, said: Said) -> None:
+    def _hear(self, node: bytes, channel: bytes, said: Said) -> None:
         timeline = channel[len(self._prefix) + 3 :].decode()
         if timeline not in self.following:
             return
@@ -313,6 +355,15 @@ class RedisBroker:
                 self.following.take(entry, Publication(entries=(entry,)))
         if said.reads:
             self._deliver(Publication(reads=said.reads))
+        if said.typing is not None or said.there is not None or said.asked:
+            mention = Mention(
+                timeline=timeline,
+                node=node,
+                typing=said.typing,
+                there=said.there,
+                asked=said.asked,
+            )
+            self._deliver(Publication(mentions=(mention,)))
 
     def _hear_node(self, node: bytes, message: Message) -> None:
         if node == self.node:
@@ -322,10 +373,15 @@ class RedisBroker:
             self._hear_control(node, message)
         elif isinstance(message, Beat):
             self._hear_beat(node, message)
+        elif isinstance(message, Counted):
+            self._deliver(Publication(seen=message.seen, spent=message.spent))
+        elif isinstance(message, Asked):
+            self._spawn(self._answer(node, message.number))
         elif isinstance(message, Confirmed):
             self._pulse.confirmed(node, message.number)
         elif isinstance(message, Farewell):
             self._pulse.farewell(node)
+            self._deliver(Publication(silent=(node,)))
             self._losses.pop(node, None)
 
     def _hear_control(self, node: bytes, control: Control) -> None:
@@ -333,11 +389,20 @@ class RedisBroker:
         if heard is not Heard.KNOWN:
             self._deliver(published(control))
         if control.confirm:
-            channel = self._own_channel(node)
-            line = self._line(channel)
-            if line is not None:
-                line.publish(channel, encode(self.node, Confirmed(control.number)))
+            self._confirm(node, control.number)
         self._judge(heard)
+
+    def _confirm(self, node: bytes, number: int) -> None:
+        channel = self._own_channel(node)
+        line = self._line(channel)
+        if line is not None:
+            line.publish(channel, encode(self.node, Confirmed(number)))
+
+    async def _answer(self, node: bytes, number: int) -> None:
+        """Confirm once what is committed here by now is on its way."""
+        await self.hearing.settled()
+        self._send_content()
+        self._confirm(node, number)
 
     def _hear_beat(self, node: bytes, beat: Beat) -> None:
         self._judge(self._pulse.beat(node, beat.number, asyncio.get_running_loop().time()))
@@ -414,6 +479,9 @@ class RedisBroker:
         self._subscribe(self._own_channel(self.node))
         for timeline in self.following:
             self._subscribe(self._channel(timeline))
+            asked = Mention(timeline=timeline, asked=True)
+            self.mention(asked)  # who came and went while the line was broken?
+            self._deliver(Publication(mentions=(asked,)))
         for number, payload in self._kept:
             self._send_control(number, payload)
         self._beat()
@@ -427,7 +495,8 @@ class RedisBroker:
         self._timer = loop.call_later(self.limits.beat_every_s, self._tick)
         self._beat()
         self._pulse.lapse(now)
-        if self._pulse.silenced(now):
+        if silent := self._pulse.silenced(now):
+            self._deliver(Publication(silent=tuple(silent)))
             self._spawn(self._check())
         # A loop that stood still may have its own beat in the socket: one beat to find it there.
         grace = self.limits.deaf_after_s if late > self.limits.beat_every_s else 0.0
@@ -494,6 +563,11 @@ class RedisBroker:
         task = asyncio.get_running_loop().create_task(work)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _lets_in(publication: Publication) -> bool:

@@ -30,3 +30,5 @@ class Endings:
             )
         for session in publication.ended:
             self._live.end(session)
+        for session, at in publication.seen:
+            self._live.seen_elsewhere(session, at)

@@ -20,8 +20,11 @@ class Hearing:
 
     def __init__(self, *, deaf: bool = False) -> None:
         self.deaf = deaf
+        self.leaving = False  #: the server stops: nobody else is let in
         #: Sends everybody away, when this node turns deaf.
         self.send_away: Callable[[], None] = _nobody_is_here
+        #: Returns when whatever is committed on this node by now is published.
+        self.settled: Callable[[], Awaitable[None]] = _nothing_is_written
         #: Returns what must be applied here, by the store. Raises StorageUnavailable.
         self.differences: Callable[[], Awaitable[Publication]] = _nothing_differs
 
@@ -32,6 +35,12 @@ class Hearing:
                 "This node does not hear the others: come back in a moment.",
                 retry_after_ms=_AFTER_MS,
             )
+
+    def check_door(self) -> None:
+        """Raise Busy while nobody may come in."""
+        self.check()
+        if self.leaving:
+            raise errors.Busy("This node is stopping: come back.", retry_after_ms=_AFTER_MS)
 
     def lose(self) -> None:
         """Turn deaf, and send everybody away."""
@@ -45,6 +54,10 @@ class Hearing:
 
 def _nobody_is_here() -> None:
     """Stand in until somebody knows the connections."""
+
+
+async def _nothing_is_written() -> None:
+    """Stand in until somebody writes."""
 
 
 async def _nothing_differs() -> Publication:

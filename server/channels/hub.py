@@ -27,7 +27,7 @@ from server import errors
 from server.channels.appearances import Appearances
 from server.channels.beats import Beats, Later
 from server.channels.hall import Halls
-from server.channels.outcome import Departed, Hidden, Publication
+from server.channels.outcome import Departed, Hidden, Mention, Publication
 from server.channels.passages import Passages
 from server.channels.room import Reading, Room, Subscriber, Surroundings
 from server.channels.typists import Typists
@@ -102,6 +102,10 @@ class Timelines(Protocol):
 
     def unfollow(self, timeline: str) -> None:
         """Take it that nobody here listens any more."""
+        ...
+
+    def mention(self, mention: Mention) -> None:
+        """Tell the other nodes what is true for a moment."""
         ...
 
 
@@ -199,6 +203,7 @@ class Hub:
         self._rooms.clear()
         self._talking.clear()
         self.halls.fall_silent()
+        self.passages.cut_all()
         for bots in tuple(self._bots.values()):
             for bot in tuple(bots):
                 bot.end(Close.CUT_OFF)
@@ -327,6 +332,24 @@ class Hub:
         room = self._rooms.get(timeline)
         if room is not None and room.may_type(typing.member, now):
             room.signal(typing, sender=typing.member)
+            if self._timelines is not None:
+                self._timelines.mention(Mention(timeline=timeline, typing=typing))
+
+    def _mentioned(self, mention: Mention) -> None:
+        """Take what another node says is true for a moment."""
+        room = self._rooms.get(mention.timeline)
+        if room is None:
+            return
+        if mention.typing is not None and room.knows(mention.typing.member):
+            room.signal(mention.typing, sender=mention.typing.member)
+        if mention.there is not None:
+            room.elsewhere(mention.node, mention.there, self._beats.count + self._grace)
+        if mention.asked:
+            room.asked()
+
+    def _silent(self, node: bytes) -> None:
+        for room in self._rooms.values():
+            room.elsewhere(node, (), self._beats.count + self._grace)
 
     def _tell(self, sphere: str) -> int:
         """Tell the listeners of a sphere who came and went; return how many writes that took."""
@@ -338,7 +361,9 @@ class Hub:
         self._appearances.change(member, hidden=not visible, connected=bool(listeners))
         # The restless too: there the member may be seen although their device is gone.
         heard = [one for listener in listeners for one in listener.subscriptions]
-        for timeline in (*heard, *self._beats.restless):
+        # Their device may be on another node.
+        others = () if self._timelines is None else tuple(self._rooms)
+        for timeline in (*heard, *self._beats.restless, *others):
             if (room := self._rooms.get(timeline)) is not None:
                 room.look_at(member)
 
@@ -352,17 +377,34 @@ class Hub:
             typists=Typists(
                 every_ms=int(limits.typing_every_s * 1_000), per_second=limits.typings_per_second
             ),
+            announce=None if self._timelines is None else partial(self._announce, sphere),
             tallies=self._tallies,
         )
 
+    def _announce(self, timeline: str, seen: frozenset[str]) -> None:
+        assert self._timelines is not None
+        self._timelines.mention(Mention(timeline=timeline, there=tuple(seen)))
+
     # -- what was published
+
+    @property
+    def deliveries(self) -> list[Callable[[Publication], None]]:
+        """Return what must hear the broker, in order."""
+        return [self.deliver] if self._timelines is None else [self._hear_nodes, self.deliver]
+
+    def _hear_nodes(self, publication: Publication) -> None:
+        """Apply what only several nodes have to say to each other."""
+        for departed in publication.departed:
+            self._expel(departed)
+        for mention in publication.mentions:
+            self._mentioned(mention)
+        for node in publication.silent:
+            self._silent(node)
 
     def deliver(self, publication: Publication) -> None:
         """Apply a publication: control first, then content, then what concerns one member."""
         for sphere, member in publication.departures:
             self._depart(sphere, member)
-        for departed in publication.departed:
-            self._expel(departed)
         for sphere in publication.dissolved:
             self.halls.shut(sphere)
         for member, visible in publication.appearances:
@@ -489,6 +531,7 @@ class Hub:
     def _close_if_empty(self, sphere: str, room: Room) -> None:
         if room.empty and self._rooms.get(sphere) is room:
             del self._rooms[sphere]
+            room.close()
             self._beats.still(sphere)
             self._let_go(sphere)
 

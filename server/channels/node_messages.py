@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from server.channels.outcome import Hidden, Publication, Replaced
+from server.channels.outcome import Hidden, Publication, Replaced, Spent
 from server.protocol import codec
 from server.protocol.events import AnyNotice
 from server.protocol.signals import ReadShown, Typing
@@ -54,6 +54,12 @@ class Farewell(Message, frozen=True):
     """I stop in order."""
 
 
+class Asked(Message, frozen=True):
+    """Say when whatever you have committed by now is on its way; confirm this number, negative."""
+
+    number: int
+
+
 class Confirmed(Message, frozen=True):
     """I took your number."""
 
@@ -74,9 +80,18 @@ class Said(Message, frozen=True):
     entries: tuple[Carried, ...] = ()
     reads: tuple[tuple[ReadShown, int], ...] = ()
     typing: Typing | None = None
+    there: tuple[str, ...] | None = None
+    asked: bool = False
 
 
-AnyMessage = Control | Beat | Farewell | Confirmed | Said
+class Counted(Message, frozen=True):
+    """What each node counts by itself, and the others had better know."""
+
+    seen: tuple[tuple[str, int], ...] = ()
+    spent: tuple[Spent, ...] = ()
+
+
+AnyMessage = Control | Beat | Farewell | Asked | Confirmed | Counted | Said
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(AnyMessage)

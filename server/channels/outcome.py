@@ -16,7 +16,7 @@ from server.protocol.commands import Command
 from server.protocol.connector import Accepted
 from server.protocol.events import Notice
 from server.protocol.replies import Reply
-from server.protocol.signals import ReadShown
+from server.protocol.signals import ReadShown, Typing
 from storage.timeline import Entry
 
 C = TypeVar("C", bound=Command)
@@ -70,6 +70,14 @@ class Replaced(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionPolicy
 
 
+class Spent(msgspec.Struct, frozen=True, array_like=True):
+    """Attempts to sign in that another node counted; the key is a digest."""
+
+    bucket: int
+    key: bytes
+    cost: float
+
+
 class Departed(msgspec.Struct, frozen=True, kw_only=True):
     """A departure at ``seq`` that was only found in the store, long after it perhaps.
 
@@ -87,6 +95,16 @@ class Departed(msgspec.Struct, frozen=True, kw_only=True):
         return self.thread or self.sphere
 
 
+class Mention(msgspec.Struct, frozen=True, kw_only=True):
+    """What is true for a moment on a timeline, for whoever listens on the other nodes."""
+
+    timeline: str
+    node: bytes = b""  #: who says it
+    typing: Typing | None = None
+    there: tuple[str, ...] | None = None  #: the members who are seen to listen on that node
+    asked: bool = False  #: whether the others shall say who listens there
+
+
 class Publication(msgspec.Struct, frozen=True, kw_only=True):
     """What every node must hear of a commit, in the order in which a node applies it."""
 
@@ -101,6 +119,10 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     appearances: tuple[tuple[str, bool], ...] = ()  #: (member, whether others may see them there)
     reads: tuple[tuple[ReadShown, int], ...] = ()  #: (how far somebody read, the seq it is about)
     departed: tuple[Departed, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+    silent: tuple[bytes, ...] = ()  #: nodes that are not heard any more
+    seen: tuple[tuple[str, int], ...] = ()  #: (session, when it was last seen)
+    spent: tuple[Spent, ...] = ()
     destroyed_keys: tuple[bytes, ...] = ()  #: ids of keys that nobody may use any more
 
 

@@ -51,6 +51,12 @@ class Passages:
             if passage.reader == member:
                 passage.cut()
 
+    def cut_all(self) -> None:
+        """Cut everything: who departs is not heard of any more."""
+        for passages in tuple(self._open.values()):
+            for passage in tuple(passages):
+                passage.cut()
+
     def outdate(self, timeline: str) -> None:
         """Have the store asked again about what is on its way: something was erased."""
         for passage in self._open.get(timeline, ()):

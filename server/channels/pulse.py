@@ -121,7 +121,10 @@ class Pulse:
     def expect(
         self, number: int, now: float, done: Callable[[], None], nodes: Iterable[bytes]
     ) -> None:
-        """Call ``done`` once all ``nodes`` confirmed ``number``, or are deaf or gone by then."""
+        """Call ``done`` once all ``nodes`` confirmed ``number``, or are deaf or gone by then.
+
+        Who confirms a number confirms those before it; a negative one stands for itself.
+        """
         waiting = _Waiting(number, now + 2 * self._deaf_after, set(nodes), done)
         self._waiting.append(waiting)
         if not waiting.nodes:
@@ -131,7 +134,7 @@ class Pulse:
         """Note that a node took my ``number``."""
 
         def take(one: _Waiting) -> None:
-            if one.number <= number:
+            if one.number == number or 0 <= one.number < number:
                 one.nodes.discard(node)
 
         self._confirm(take)

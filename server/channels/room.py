@@ -94,6 +94,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     is_hidden: Callable[[str], bool]
     stir: Callable[[], None]  #: has ``tell`` called at the next beat
     typists: Typists
+    #: Tells the other nodes who is seen here; None where there are none.
+    announce: Callable[[frozenset[str]], None] | None = None
     tallies: Tallies
 
 
@@ -101,10 +103,13 @@ class Room:
     """The subscribers of one sphere on this node, and who is inside."""
 
     __slots__ = (
+        "_announced",
         "_around",
         "_attendance",
+        "_attended",
         "_cold",
         "_crowded",
+        "_elsewhere",
         "_hot",
         "_latest",
         "_present",
@@ -120,7 +125,10 @@ class Room:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._attendance = Attendance()
+        self._attended = False
         self._crowded = False
+        self._announced: frozenset[str] | None = None  #: as the other nodes know it
+        self._elsewhere: dict[bytes, frozenset[str]] = {}  #: who is seen on each other node
         self.head = 0  #: the last seq heard
         self.saying: list[Entry] = []  #: heard in this turn, not yet handed on
         self.turn_bytes = 0
@@ -157,13 +165,17 @@ class Room:
             self._crowded = len(self._roster) > self._around.crowd
             for entry in missed:
                 self._turn(entry)
+            for member in frozenset().union(*self._elsewhere.values()):
+                self.look_at(member)
         self._hand(reading.subscriber, [self._veil(reading.subscriber, one) for one in missed])
         for signal, about in () if self._crowded else reading.lasting:
             self._spread(signal, (reading.subscriber,), about)
         self._waiting[reading.subscriber] = head
         if attended:
+            self._attended = True
             self._attendance.arrive(reading.subscriber.member.id)
             self.look_at(reading.subscriber.member.id)
+            self._stir_others()
         self._promote()
 
     def drop(self, subscriber: Subscriber, gone_at: int) -> None:
@@ -175,6 +187,7 @@ class Room:
             return
         self._attendance.depart(subscriber.member.id, gone_at)
         self._stir()
+        self._stir_others()
 
     def began_below(self, subscriber: Subscriber, seq: int) -> bool:
         """Say whether a subscriber's snapshot is not known to hold ``seq``."""
@@ -228,18 +241,13 @@ class Room:
 
     def look_at(self, member: str) -> None:
         """See anew whether it shows that a member is there."""
-        seat = (self._roster or {}).get(member)
-        shown = (
-            seat is not None
-            and not self._crowded
-            and member in self._attendance
-            and is_shown(hidden=self._around.is_hidden(member), entered=seat.entered)
-        )
+        shown = not self._crowded and member in self._attendance and self._is_shown(member)
         self._attendance.show(member, shown=shown)
         self._stir()
 
     def tell(self, beat: int) -> int:
         """Tell who came and who went; return how many were told."""
+        self._announce()
         self._attendance.lapse(beat)
         came, went = self._attendance.news()
         self._stir()
@@ -247,6 +255,54 @@ class Room:
             return 0
         self.signal(Presence(sphere=self._around.sphere, came=came, went=went))
         return len(self._present) + len(self._waiting)
+
+    # -- who listens on other nodes
+
+    def elsewhere(self, node: bytes, there: Iterable[str], gone_at: int) -> None:
+        """Take it that these, and no others, are seen to listen on another node."""
+        before, after = self._elsewhere.get(node, frozenset()), frozenset(there)
+        if after:
+            self._elsewhere[node] = after
+        else:
+            self._elsewhere.pop(node, None)
+        for member in after - before:
+            self._attendance.arrive(member)
+            self.look_at(member)
+        for member in before - after:
+            self._attendance.depart(member, gone_at)
+        self._stir()
+
+    def asked(self) -> None:
+        """Tell the other nodes at the next beat who is seen here."""
+        self._announced = None
+        self._stir_others()
+
+    def close(self) -> None:
+        """Tell the other nodes that nobody is here any more."""
+        if self._announced and self._around.announce is not None:
+            self._around.announce(frozenset())
+
+    def _announce(self) -> None:
+        if self._around.announce is None:
+            return
+        seen = frozenset(
+            subscriber.member.id
+            for subscriber in (*self._present, *self._waiting)
+            if self._attended and not self._crowded and self._is_shown(subscriber.member.id)
+        )
+        if seen != self._announced and (seen or self._announced):
+            self._around.announce(seen)
+        self._announced = seen
+
+    def _stir_others(self) -> None:
+        if self._around.announce is not None:
+            self._around.stir()
+
+    def _is_shown(self, member: str) -> bool:
+        seat = (self._roster or {}).get(member)
+        return seat is not None and is_shown(
+            hidden=self._around.is_hidden(member), entered=seat.entered
+        )
 
     def may_type(self, member: str, now: int) -> bool:
         """Say whether to tell the others now that a member types."""
@@ -291,6 +347,8 @@ class Room:
     def _forget(self, member: str) -> None:
         """Know nothing more of a member who is out: with ``member_left``, everybody does so."""
         self._around.typists.forget(member)
+        for node, there in tuple(self._elsewhere.items()):
+            self._elsewhere[node] = there - {member}
         if self._attendance.forget(member):
             # Whose snapshot is later than the departure does not hear of it.
             gone = Presence(sphere=self._around.sphere, went=[member])
@@ -326,6 +384,8 @@ class Room:
             self._latest = event.seq
             self.stale = True
             self._count()
+            if self._elsewhere:
+                self.look_at(event.member.member)
         elif isinstance(event, ThreadStarted):
             self._roster = {one: Seat(horizon=event.seq) for one in event.members}
             self._latest = event.seq

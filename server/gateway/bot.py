@@ -99,7 +99,7 @@ class BotConnection(Speaker):
         found = await services.database.read(connectors.by_digest, digest)
         if found is None or self.link.closed:
             return None
-        services.hearing.check()
+        services.broker.hearing.check_door()
         self._connector = found.id
         services.hub.plug(found.id, self)
         return await services.database.read(connectors.by_digest, digest)

@@ -88,7 +88,7 @@ class Connect:
         """Shake hands, and let the connection go on by itself."""
         await receive()
         try:
-            self._services.hearing.check()
+            self._services.broker.hearing.check_door()
             encoding = choose_encoding(scope["subprotocols"])
             digest = await self._digest(scope)
             client = scope.get("client")

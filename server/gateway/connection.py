@@ -308,7 +308,7 @@ class Connection(Speaker):
         stored = await services.sessions.find(digest)
         if stored is None or self.link.closed:
             raise errors.NotAuthenticated
-        services.hearing.check()
+        services.broker.hearing.check_door()
         self.member = stored.member
         self._session = session = services.live.attach(stored, self, services.clock.now())
         services.hub.greet(self, hidden=stored.hidden)
@@ -510,7 +510,7 @@ class Connection(Speaker):
         NotAuthenticated when the session ended while the store was being read.
         """
         if entered:
-            await self._services.writer.settled()
+            await self._services.broker.settled()
             self._services.hub.flush()
         if self._session is None:
             raise errors.NotAuthenticated

@@ -158,7 +158,7 @@ class ReaderConnection(Speaker):
                     found = await services.database.read(publicity.opening, command.sphere)
                 if self.link.closed:
                     return
-                services.hearing.check()
+                services.broker.hearing.check_door()
                 if not visit.outdated:
                     name = halls.admit(visit, self, found)
                     self._sphere = command.sphere

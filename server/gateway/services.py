@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 
 from server.auth.live import LiveSessions
-from server.channels.hearing import Hearing
+from server.channels.broker import Broker
 from server.channels.hub import Hub
 from server.channels.outcome import Limits
 from server.channels.writer import Writer
@@ -40,7 +40,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     connection: ConnectionLimits
     paces: Paces  #: of connectors, over every door
-    hearing: Hearing  #: whether anything may be delivered
+    broker: Broker
     readers: ReaderLimits
     reading: asyncio.Semaphore  #: how many looks at the store readers may have at once
     tallies: Tallies

@@ -47,8 +47,11 @@ class Round(msgspec.Struct):
     devices: list[Person]
 
 
-async def storm(house: House, posts: int, *, per_round: int = 200) -> Tally:
-    """Run rounds until so many posts were stored."""
+async def storm(
+    house: House, posts: int, *, per_round: int = 200, elsewhere: House | None = None
+) -> Tally:
+    """Run rounds until so many posts were stored; half of it ``elsewhere``, on another node."""
+    there = elsewhere or house
     organisation = await house.organisation()
     ana, bob = [await house.resident(organisation, name) for name in ("Ana", "Bob")]
     tally = Tally()
@@ -61,8 +64,11 @@ async def storm(house: House, posts: int, *, per_round: int = 200) -> Tally:
             sphere=sphere,
             victim=carol,
             host=await house.person(ana),
-            writers=[await house.person(ana), await house.person(bob)],
-            devices=[await house.person(carol, encoding=encoding) for encoding in encodings],
+            writers=[await house.person(ana), await there.person(bob)],
+            devices=[
+                await node.person(carol, encoding=encoding)
+                for node, encoding in zip((there, there, house), encodings, strict=True)
+            ],
         )
         await _weather(one, WAYS[number % 2], per_round, tally)
         number += 1
