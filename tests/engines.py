@@ -30,6 +30,7 @@ import psycopg
 import pytest
 from sqlalchemy import URL, Connection, NullPool, create_engine, make_url
 
+from server.settings import Settings
 from storage import migrations
 from tests import fresh
 
@@ -280,6 +281,18 @@ def settings(folder: Path) -> dict[str, str]:
     if folder not in _databases:
         _databases[folder] = database()
     return {"database_url": _databases[folder]}
+
+
+@contextmanager
+def beside(settings: Settings) -> Iterator[Connection]:
+    """Open the database of a server beside it; what is done there is committed at the end."""
+    url = make_url(settings.url)
+    sqlite = url.get_backend_name() == "sqlite"
+    driver = "sqlite" if sqlite else "postgresql+psycopg"
+    engine = create_engine(url.set(drivername=driver), poolclass=NullPool)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
 
 
 def holds(url: str, words: str) -> bool:

@@ -17,6 +17,8 @@ from server.channels.outcome import Mention, Publication, Spent
 class Publisher(Protocol):
     """Takes publications."""
 
+    hearing: Hearing  #: whether this node hears the others
+
     def publish(self, publication: Publication) -> None:
         """Deliver ``publication``: on this node, before this returns."""
         ...
@@ -31,8 +33,6 @@ class Publisher(Protocol):
 
 class Broker(Publisher, Protocol):
     """Delivers each publication to whoever listens, on this node and the others."""
-
-    hearing: Hearing  #: whether this node hears the others
 
     def listen(self, deliver: Callable[[Publication], None]) -> None:
         """Call ``deliver``, which must not raise or block, for each publication from now on."""

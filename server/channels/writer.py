@@ -200,6 +200,8 @@ class Writer:
         for result in results:
             if isinstance(result, Outcome):
                 self._publish(result)
+        if any(isinstance(result, errors.OutcomeUnknown) for result in results):
+            self._doubt()
         if any(isinstance(result, Outcome) and result.erased for result in results):
             await self._scrub()
         self._turning = []
@@ -209,6 +211,14 @@ class Writer:
                 self._broker.after(partial(_answer, item, result))
             else:
                 _answer(item, result)
+
+    def _doubt(self) -> None:
+        """Have everybody come back, and read what the store holds: here that is not known.
+
+        Somebody may be out of a sphere by now, and still be on its list.
+        """
+        self._eraser.pending = True  # keys may be doomed
+        self._broker.hearing.send_away()
 
     async def _scrub(self) -> None:
         """Finish an erasure; what cannot be finished now stays pending."""

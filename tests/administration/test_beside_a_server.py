@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from server.administration.foreman import Foreman
 from server.administration.office import NotTaken, opened
-from server.administration.wishes import Dismiss
+from server.administration.wishes import Dismiss, SetRole
 from server.domain.policy import SessionPolicy
 from server.protocol.scalars import MemberRole
 from storage import connectors, errands, members
@@ -302,6 +303,41 @@ async def test_an_errand_that_cannot_be_read_is_refused_and_not_tried_for_ever(
 
     assert b"fault" in words
     assert await database.read(errands.pending) == []
+
+
+async def test_a_server_that_does_not_lead_leaves_errands_to_the_one_that_does(
+    house: House,
+) -> None:
+    parts = house.parts
+    foreman = Foreman(
+        parts.database, parts.writer, parts.services.live, parts.clock, leads=lambda: False
+    )
+    await parts.foreman.stop()
+    await parts.database.write(errands.ask, b"{", parts.clock.now())
+
+    await foreman.look()
+    left = await parts.database.read(errands.pending)
+    await parts.foreman.look()
+
+    assert len(left) == 1
+    assert await parts.database.read(errands.pending) == []
+
+
+@pytest.mark.clustered
+async def test_of_two_servers_one_does_what_is_asked_and_the_other_takes_over(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path) as second, opened(settings(tmp_path)) as office:
+        acme = await second.organisation()
+        ana, bob = await second.resident(acme, "Ana"), await second.resident(acme, "Bob")
+        wishes = [SetRole(member=one.id, role=MemberRole.VISITOR) for one in (ana, bob)]
+        async with serving(tmp_path) as first:
+            assert not office.charge.take()
+            await office.wish(wishes[0])
+            leads = [one.parts.charge.lead() for one in (second, first)]
+        await office.wish(wishes[1])
+
+    assert sorted(leads) == [False, True]
 
 
 @pytest.mark.embedded

@@ -83,6 +83,7 @@ async def test_handles_are_unique_and_listed(desk: Desk) -> None:
     assert (await desk.done("org", "list")).splitlines()[1:] == ["acme    Acme", "umbra   Umbra"]
 
 
+@pytest.mark.embedded
 async def test_an_invitation_is_shown_once_and_stored_as_a_digest(
     desk: Desk, tmp_path: Path
 ) -> None:
@@ -99,6 +100,7 @@ async def test_an_invitation_is_shown_once_and_stored_as_a_digest(
     assert ADDRESS.encode() in stored
 
 
+@pytest.mark.embedded
 async def test_a_withdrawn_invitation_is_gone_from_the_database(desk: Desk, tmp_path: Path) -> None:
     await desk.done("org", "create", "acme", "--name", "Acme")
     await desk.done("member", "invite", "acme", ADDRESS)

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from server.channels.hearing import Hearing
 from server.channels.outcome import Outcome, Publication
 from server.channels.posts import Draft
 from server.channels.writer import Result, Writer, WriterLimits
@@ -39,6 +40,7 @@ class Desk:
         self.open.set()
         self.committed = asyncio.Event()  #: a commit is durable and held up
         self.failing: Exception | None = None
+        self.hearing = Hearing()
         self.writer = Writer(
             self.database, self.parts.eraser, self, self.clock, WriterLimits(**limits)
         )

@@ -279,6 +279,28 @@ async def test_an_erasure_that_cannot_be_finished_yet_does_not_stop_the_writer(a
         await asyncio.wait([acting])
 
 
+async def test_when_nobody_knows_what_the_store_holds_everybody_comes_back_and_reads_it(
+    at: Desk,
+) -> None:
+    ana, _, sphere = await at.furnished()
+    away: list[str] = []
+    at.hearing.send_away = lambda: away.append("away")
+
+    async def lost(*_what: Any) -> Any:
+        raise errors.OutcomeUnknown
+
+    at.database.write = at.database.append = lost  # type: ignore[method-assign, assignment]  # lost
+    with pytest.raises(errors.OutcomeUnknown):
+        await at.writer.act(_nothing)
+    pending, at.parts.eraser.pending = at.parts.eraser.pending, False
+    answered = await at.post(at.draft(sphere, ana))
+
+    assert isinstance(answered, errors.OutcomeUnknown)
+    assert away == ["away", "away"]
+    assert (pending, at.parts.eraser.pending) == (True, True)
+    assert at.published == []
+
+
 async def test_a_caller_who_gives_up_leaves_its_action_to_be_done(at: Desk) -> None:
     ana, _, sphere = await at.furnished()
     at.hold()

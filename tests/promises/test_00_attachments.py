@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests import files
+from tests import engines, files
 from tests.house import House, Resident, serving
 from tests.people import PATIENCE_S, call_http
 
@@ -141,8 +139,8 @@ async def test_sending_again_begins_anew_and_ends_the_former_sending(house: Hous
 
 
 def _pieces(house: House) -> int:
-    with closing(sqlite3.connect(house.folder / "cloison.sqlite3")) as file:
-        return int(file.execute("SELECT count(*) FROM chunk").fetchone()[0])
+    with engines.beside(house.parts.settings) as store:
+        return int(store.exec_driver_sql("SELECT count(*) FROM chunk").scalar_one())
 
 
 @pytest.mark.parametrize(
@@ -169,8 +167,9 @@ async def test_pieces_that_were_cut_off_or_put_elsewhere_are_never_given_as_the_
         async with await house.person(ana) as author:
             other = await author.post(sphere, "a message without a file")
             _, attachment = await files.share(author, sphere, FILE)
-            with closing(sqlite3.connect(house.folder / "cloison.sqlite3")) as file:
-                file.executescript(change)
+            with engines.beside(house.parts.settings) as store:
+                for statement in change.split(";"):
+                    store.exec_driver_sql(statement)
 
             line = await files.ask(
                 house.url, "GET", f"/v1/attachments/{attachment}", files.bearer(author.token)

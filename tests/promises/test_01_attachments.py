@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from server.protocol.scalars import MemberRole
-from tests import files
+from tests import engines, files
 from tests.house import House, Resident
 from tests.nodes import nodes
 from tests.people import Person, call_http
@@ -89,9 +87,9 @@ async def test_sending_stops_with_the_session_and_with_the_stay(house: House) ->
                 answer = await line.rest()
             line.close()
             assert answer == b"" or b" 404 " in answer.partition(b"\r\n")[0]
-        with closing(sqlite3.connect(house.folder / "cloison.sqlite3")) as file:
-            found = file.execute("SELECT count(*) FROM attachment WHERE pieces IS NOT NULL")
-            assert found.fetchone() == (0,)
+        with engines.beside(house.parts.settings) as store:
+            found = "SELECT count(*) FROM attachment WHERE pieces IS NOT NULL"
+            assert store.exec_driver_sql(found).scalar_one() == 0
 
 
 async def test_a_file_is_brought_along_by_its_sender_where_it_was_sent_and_once(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import files
+from tests import engines, files
 from tests.house import HandClock, House, Resident, serving
 from tests.people import PATIENCE_S, call_http
 
@@ -29,21 +29,26 @@ async def _furnished(house: House) -> tuple[Resident, Resident, str]:
 
 def _sealed(house: House) -> list[bytes]:
     """Return the middle of every stored piece, and what is said of each file."""
-    with closing(sqlite3.connect(house.folder / "cloison.sqlite3")) as file:
-        pieces = [bytes(row[0]) for row in file.execute("SELECT sealed FROM chunk")]
-        said = [bytes(row[0]) for row in file.execute("SELECT about FROM attachment")]
+    with engines.beside(house.parts.settings) as store:
+        pieces = [bytes(row[0]) for row in store.exec_driver_sql("SELECT sealed FROM chunk")]
+        said = [bytes(row[0]) for row in store.exec_driver_sql("SELECT about FROM attachment")]
     return [piece[len(piece) // 2 :][:64] for piece in pieces] + said
 
 
 def _in_files(house: House, *traces: bytes) -> bool:
-    contents = [path.read_bytes() for path in house.database_files]
-    return any(trace in content for trace in traces for content in contents)
+    if engines.is_sqlite():
+        contents = [path.read_bytes() for path in house.database_files]
+        return any(trace in content for trace in traces for content in contents)
+    with engines.beside(house.parts.settings) as store:
+        rows = [row[0] for row in store.exec_driver_sql("SELECT sealed FROM chunk")]
+        rows += [row[0] for row in store.exec_driver_sql("SELECT about FROM attachment")]
+    return any(trace in row for trace in traces for row in rows)
 
 
 def _rows(house: House) -> list[int]:
-    with closing(sqlite3.connect(house.folder / "cloison.sqlite3")) as file:
+    with engines.beside(house.parts.settings) as store:
         return [
-            file.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608  # two names
+            store.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()  # noqa: S608  # two names
             for table in ("attachment", "chunk")
         ]
 
@@ -192,6 +197,7 @@ async def test_an_edit_leaves_the_files_of_a_message_as_they_are(house: House) -
     assert (status, body == FILE) == (200, True)
 
 
+@pytest.mark.embedded
 async def test_a_backup_taken_before_gives_up_no_file_of_who_left_since(tmp_path: Path) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
     async with serving(before) as house:
