@@ -91,7 +91,7 @@ class PostgresEngine(Engine):
             with self._open() as probe:
                 check_server(probe)
         except psycopg.Error as error:
-            raise Misconfigured(f"PostgreSQL cannot be used: {error}") from None
+            raise ConnectionError(f"PostgreSQL cannot be used: {error}") from None
 
     def write(self, act: Callable[[Connection], T]) -> T:
         """Run ``act`` alone among the writes of all nodes, and commit."""

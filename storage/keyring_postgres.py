@@ -76,7 +76,7 @@ class PostgresKeyring(Keyring):
         try:
             self._connection = self._open()
         except psycopg.Error as error:
-            raise Misconfigured(f"The keys' PostgreSQL cannot be used: {error}") from None
+            raise ConnectionError(f"The keys' PostgreSQL cannot be used: {error}") from None
 
     def count(self) -> int:
         """Return how many keys there are."""

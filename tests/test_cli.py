@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from server import __version__, cli
-from server.errors import StorageUnavailable
 from storage.charge import FileCharge
 from tests.process import ROOT, process
 
@@ -138,7 +137,7 @@ async def test_a_database_that_does_not_answer_exits_with_1_and_says_so(tmp_path
     code, said = await _run(tmp_path, DATABASE_URL=nowhere, PORT="0")
 
     assert code == 1
-    assert f"cloison: {StorageUnavailable().message}" in said
+    assert "cloison: PostgreSQL cannot be used: " in said
     assert "secret" not in said
 
 

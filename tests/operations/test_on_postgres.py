@@ -99,7 +99,7 @@ def test_a_postgresql_that_is_not_there_is_a_fault_and_stops_a_start(
     started = cli.main(["serve", "--port", "0", "--data-dir", str(tmp_path)])
 
     said = capsys.readouterr()
-    assert (examined, started) == (1, 2)
+    assert (examined, started) == (1, 1)  # it may be there in a moment: worth another start
     assert "it cannot be looked at" in said.out
     assert "PostgreSQL cannot be used" in said.err
 
