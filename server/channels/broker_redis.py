@@ -59,6 +59,9 @@ BEATS_BEFORE = 2
 #: Seconds for which a silent node is remembered: its last commits are long found by then.
 FORGOTTEN_AFTER_S = 60.0
 
+#: Stands for whoever may be there when this node hears nobody.
+_SOMEBODY = b"?" * NODE_BYTES
+
 _log = structlog.get_logger(__name__)
 
 
@@ -120,6 +123,7 @@ class RedisBroker:
 
     def publish(self, publication: Publication) -> None:
         """Apply a publication here, and send it to the others."""
+        self._listen_to_myself()
         takes = is_control(publication)
         if takes:
             self._say_control(control_of(publication, self._number + 1))
@@ -196,12 +200,12 @@ class RedisBroker:
     async def settled(self) -> None:
         """Ask the others, and wait for those that are heard."""
         await self.hearing.settled()
-        if self._pulse.peers:
+        loop = asyncio.get_running_loop()
+        if nodes := self._pulse.delivering(loop.time()):
             self._questions -= 1
-            loop = asyncio.get_running_loop()
             answered: asyncio.Future[None] = loop.create_future()
             done = partial(_resolve, answered)
-            self._pulse.expect(self._questions, loop.time(), done, self._pulse.peers)
+            self._pulse.expect(self._questions, loop.time(), done, nodes)
             line = self._line(self._control)
             if line is not None:
                 line.publish(self._control, encode(self.node, Asked(self._questions)))
@@ -238,7 +242,9 @@ class RedisBroker:
             self._unconfirmed.append(control.number)
             now = asyncio.get_running_loop().time()
             done = partial(self._settled, control.number)
-            self._pulse.expect(control.number, now, done, self._pulse.peers)
+            # Who is deaf knows nobody: the others have noticed its silence when the wait lapses.
+            nodes = [_SOMEBODY] if self.hearing.deaf else self._pulse.delivering(now)
+            self._pulse.expect(control.number, now, done, nodes)
         if len(self._kept) >= self.limits.broker_queue_max:
             self._kept.popleft()  # the others will miss its number, and start over
         self._kept.append((control.number, payload))
@@ -343,7 +349,15 @@ class RedisBroker:
             _log.error("node_message_failed", error=type(bug).__name__)
             self._missed()
 
+    def _listen_to_myself(self) -> None:
+        """Turn deaf before anything is delivered, when this process stood still too long."""
+        now = asyncio.get_running_loop().time()
+        if not self.hearing.deaf and not self._pulse.hears(now, grace=self.limits.deaf_after_s):
+            _log.warning("node_stood_still")
+            self._turn_deaf()
+
     def _hear(self, node: bytes, channel: bytes, said: Said) -> None:
+        self._listen_to_myself()
         timeline = channel[len(self._prefix) + 3 :].decode()
         if timeline not in self.following:
             return

@@ -54,6 +54,17 @@ class Pulse:
         """Return the other nodes that beat."""
         return [node for node, peer in self._peers.items() if not peer.silent]
 
+    def delivering(self, now: float) -> list[bytes]:
+        """Return the other nodes that may still deliver: those silent a moment may stand still.
+
+        When they go on they are deaf at the latest after twice ``deaf_after_s``.
+        """
+        return [
+            node
+            for node, peer in self._peers.items()
+            if now - peer.heard_at <= 2 * self._deaf_after
+        ]
+
     @property
     def anxious(self) -> bool:
         """Say whether a node fell silent a while ago: what it did last may be found by and by."""
@@ -113,7 +124,6 @@ class Pulse:
             elif age > self._deaf_after and not peer.silent:
                 peer.silent = True
                 found.append(node)
-        self._confirm(lambda one: one.nodes.difference_update(found))
         return found
 
     # -- who confirms what I said

@@ -181,6 +181,34 @@ async def test_a_node_that_stops_in_order_is_missed_by_nobody(
         assert done == [1]
 
 
+async def test_a_node_that_stood_still_turns_deaf_before_it_delivers(
+    tmp_path: Path, redis_url: str
+) -> None:
+    async with acquainted(tmp_path, redis_url) as (here, _):
+        sent_away: list[int] = []
+        here.hearing.send_away = lambda: sent_away.append(1)
+        here._pulse._heard_at = 0.0  # the last beat that came back is as old as the machine
+
+        here.publish(said(posted(1)))
+
+        assert sent_away == [1]
+        assert here.hearing.deaf
+
+
+async def test_what_a_deaf_node_takes_away_is_answered_when_the_others_noticed_its_silence(
+    tmp_path: Path, redis_url: str
+) -> None:
+    async with acquainted(tmp_path, redis_url, deaf_after_s=0.5) as (here, _):
+        here._turn_deaf()
+        done = asyncio.Event()
+
+        here.publish(departure(1, ANA))
+        here.after(done.set)
+
+        assert not done.is_set()
+        await asyncio.wait_for(done.wait(), 10)
+
+
 @pytest.mark.parametrize(
     ("url", "kind", "places"),
     [

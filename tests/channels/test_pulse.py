@@ -103,14 +103,14 @@ def test_with_nobody_else_everything_is_settled_at_once() -> None:
     assert settled == [1]
 
 
-def test_who_falls_silent_is_not_waited_for() -> None:
-    mine, settled = pulse(), []
+def test_who_is_silent_is_waited_for_until_they_must_be_deaf() -> None:
+    mine = pulse()
     mine.beat(OTHER, 0, 0.0)
-    mine.expect(1, 0.5, lambda: settled.append(1), [OTHER])
-
     mine.silenced(1.1)
 
-    assert settled == [1]
+    assert mine.peers == []
+    assert mine.delivering(2.0) == [OTHER]
+    assert mine.delivering(2.1) == []
 
 
 def test_who_does_not_confirm_in_time_is_deaf_by_then() -> None:
