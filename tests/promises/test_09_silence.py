@@ -25,6 +25,7 @@ from server.gateway.connect import Connect, ConnectReader
 from server.parts import compose
 from server.protocol.commands import AnyCommand
 from server.settings import Settings
+from tests import files
 from tests.house import CHEAP
 from tests.people import Person, Refused, call_http, sign_in
 from tests.process import ROOT, process
@@ -163,6 +164,9 @@ async def conduct(ana: Person, scene: Scene) -> None:
     await ana.call("subscribe", sphere=sphere)
     await ana.post(sphere, CANARY, revision=2)
     await ana.refusal("post", sphere=sphere, revision=9, client_id=CANARY * 2, body=CANARY)
+    said = f"{CANARY}.txt", f"text/{CANARY}", CANARY.encode() * 60_000
+    _, file = await files.share(ana, sphere, said[2], name=said[0], media_type=said[1], revision=2)
+    assert (await files.fetch(ana.url, ana.token, file))[0] == 200
     await ana.call("leave", sphere=sphere)
 
 
