@@ -41,7 +41,7 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
 QUICK = ("fanout-100", "rooms", "lone", "durable", "handshakes", "memory")
 
 NOT_MEASURED = (
-    "PostgreSQL, and a second node through a broker: this server has neither yet.",
+    "PostgreSQL (docs/adr/0017), and what goes through Redis (`python -m benchmarks.nodes`).",
     "Receiving posts without storing them: no command does that.",
     "Other servers: their figures, of another machine, are in docs/performance.md.",
     "TLS, compression, real networks, more than one core of server.",
