@@ -22,7 +22,8 @@ from server.channels.broker import Broker
 from server.channels.brokers import THROTTLE_ID, broker_for, join, share
 from server.channels.endings import Endings
 from server.channels.forgetting import Forgetting
-from server.channels.hub import Hub, HubLimits
+from server.channels.hub import Hub
+from server.channels.listening import HubLimits
 from server.channels.outcome import Limits, Publication
 from server.channels.writer import Writer, WriterLimits
 from server.clock import Clock, SystemClock

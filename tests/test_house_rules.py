@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from server.channels.broker_redis import NodeLimits
-from server.channels.hub import HubLimits
+from server.channels.listening import HubLimits
 from server.channels.outcome import Limits
 from server.channels.writer import WriterLimits
 from server.gateway.link import LinkLimits

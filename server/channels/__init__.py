@@ -22,6 +22,8 @@
     writer        the one queue of writes: commit, then publish, then answer
     broker        how what was committed reaches every node
     hub           who on this node hears it
+    listening     what the hub asks of whoever is at its other end
+    readings      looks at the store that are under way
     room          one sphere as one node hears it
     passages      files on their way to members just now
     line          what a long request or answer may ask of its connection

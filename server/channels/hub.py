@@ -15,23 +15,23 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from math import ceil
-from typing import Protocol, TypeVar
-
-import msgspec
+from typing import TypeVar
 
 from server import errors
 from server.channels.appearances import Appearances
 from server.channels.beats import Beats, Later
 from server.channels.hall import Halls
+from server.channels.listening import Bot, HubLimits, Listener, Timelines
 from server.channels.outcome import Departed, Hidden, Mention, Publication
 from server.channels.passages import Passages
-from server.channels.room import Reading, Room, Subscriber, Surroundings
+from server.channels.readings import Readings
+from server.channels.room import Reading, Room, Surroundings
 from server.channels.typists import Typists
-from server.domain.facts import Member, Seat
+from server.domain.facts import Seat
 from server.protocol.close import Close
 from server.protocol.events import (
     BequestWithdrawn,
@@ -74,59 +74,6 @@ ERASURES = frozenset(
 TAKING_FILES = frozenset({MemberLeft, ManagerLeft, BequestWithdrawn, MessageDeleted})
 
 
-class Listener(Subscriber, Protocol):
-    """A person's connection, as the hub sees it."""
-
-    member: Member
-
-    @property
-    def subscriptions(self) -> Iterable[str]:
-        """Return the timelines that it listens to."""
-        ...
-
-    def notify(self, notice: Notice) -> None:
-        """Take a notice to the socket."""
-        ...
-
-    def forget(self, sphere: str) -> None:
-        """Drop a subscription; cut the socket where frames of the sphere may still be unsent."""
-        ...
-
-
-class Timelines(Protocol):
-    """How the hub says which timelines are listened to here."""
-
-    async def follow(self, timeline: str) -> None:
-        """Return when nothing that is said from now on is missed. Raises Busy."""
-        ...
-
-    def unfollow(self, timeline: str) -> None:
-        """Take it that nobody here listens any more."""
-        ...
-
-    def mention(self, mention: Mention) -> None:
-        """Tell the other nodes what is true for a moment."""
-        ...
-
-
-class Bot(Protocol):
-    """A connector's connection, as the hub sees it."""
-
-    def end(self, close: Close) -> None:
-        """Close the socket."""
-        ...
-
-
-class HubLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How often signals are told, and of whom; defaults and reasons are the settings'."""
-
-    presence_every_s: float = 1.0
-    presence_grace_s: float = 5.0
-    presence_members_max: int = 200
-    typing_every_s: float = 3.0
-    typings_per_second: float = 10
-
-
 class Hub:
     """Takes what was published to the connections of this node."""
 
@@ -159,7 +106,7 @@ class Hub:
         )
         self.passages = Passages()
         self._rooms: dict[str, Room] = {}
-        self._readings: dict[str, set[Reading]] = {}
+        self._readings = Readings()
         self._listeners: dict[str, list[Listener]] = {}
         self._bots: dict[str, list[Bot]] = {}
         self._talking: list[Room] = []
@@ -197,9 +144,7 @@ class Hub:
 
     def fall_silent(self) -> None:
         """Hand nothing more to anybody who is here, and send them away: they come back."""
-        for readings in self._readings.values():
-            for reading in readings:
-                reading.void = True
+        self._readings.void_all()
         self._rooms.clear()
         self._talking.clear()
         self.halls.fall_silent()
@@ -229,17 +174,9 @@ class Hub:
         ):
             self._timelines.unfollow(timeline)
 
-    @contextmanager
-    def reading(self, sphere: str, listener: Listener) -> Iterator[Reading]:
+    def reading(self, sphere: str, listener: Listener) -> AbstractContextManager[Reading]:
         """Watch a read of a sphere's content; check ``reading`` before handing it over."""
-        reading = Reading(sphere, listener)
-        self._readings.setdefault(sphere, set()).add(reading)
-        try:
-            yield reading
-        finally:
-            self._readings[sphere].discard(reading)
-            if not self._readings[sphere]:
-                del self._readings[sphere]
+        return self._readings.watching(sphere, listener)
 
     def check_known(self, sphere: str, member: str) -> None:
         """Raise NotFound for whom the roster of a sphere, or a thread, does not know."""
@@ -433,11 +370,9 @@ class Hub:
             room.flush()
 
     def _depart(self, sphere: str, member: str) -> None:
-        for reading in self._readings.get(sphere, ()):
-            if reading.subscriber.member.id == member:
-                reading.void = True
+        self._readings.void(sphere, member)
         self.passages.cut(sphere, member)
-        self._outdate(EVERY_SPHERE, member)
+        self._readings.outdate(EVERY_SPHERE, member)
         room = self._rooms.get(sphere)
         if room is not None:
             room.flush()
@@ -451,9 +386,7 @@ class Hub:
     def _expel(self, departed: Departed) -> None:
         """Let out whoever is found to have left, but who came back and subscribed since."""
         timeline = departed.timeline
-        for reading in self._readings.get(timeline, ()):
-            if departed.member in {None, reading.subscriber.member.id}:
-                reading.void = True
+        self._readings.void(timeline, departed.member)
         if departed.member is not None:
             self.passages.cut(timeline, departed.member)
         room = self._rooms.get(timeline)
@@ -472,17 +405,11 @@ class Hub:
             return list(self._listeners.get(member, ()))
         return [one for listeners in self._listeners.values() for one in listeners]
 
-    def _outdate(self, sphere: str, member: str | None = None) -> None:
-        """Have what is being read of a sphere (by one member) read again."""
-        for reading in self._readings.get(sphere, ()):
-            if member is None or reading.subscriber.member.id == member:
-                reading.outdated = True
-
     def _speak(self, entry: Entry) -> None:
         if self.halls:
             self.halls.hear(entry)
         if type(entry.event) in ERASURES:
-            self._outdate(entry.event.timeline)  # it may hold what is erased by now
+            self._readings.outdate(entry.event.timeline)  # it may hold what is erased by now
             if type(entry.event) in TAKING_FILES:
                 self.passages.outdate(entry.event.timeline)
         room = self._rooms.get(entry.event.timeline)
@@ -524,7 +451,7 @@ class Hub:
 
     def _notify(self, member: str, notice: Notice) -> None:
         """Tell a member; what they were about to be told of all their spheres is out of date."""
-        self._outdate(EVERY_SPHERE, member)
+        self._readings.outdate(EVERY_SPHERE, member)
         for listener in tuple(self._listeners.get(member, ())):
             listener.notify(notice)
 

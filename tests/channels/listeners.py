@@ -14,7 +14,8 @@ from typing import Any
 import msgpack
 import msgspec
 
-from server.channels.hub import Hub, HubLimits
+from server.channels.hub import Hub
+from server.channels.listening import HubLimits
 from server.channels.outcome import Publication
 from server.domain.facts import Member, Seat
 from server.protocol import codec
