@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from server import __version__, cli
-from server.errors import StorageUnavailable
 from storage.charge import FileCharge
 from tests.process import ROOT, process
 
@@ -130,16 +129,6 @@ def test_a_second_server_on_a_database_exits_with_2_and_says_why(tmp_path: Path)
     charge.leave()
     assert done.returncode == 2
     assert "cloison: Another server is in charge of this database." in done.stderr
-
-
-async def test_a_database_that_does_not_answer_exits_with_1_and_says_so(tmp_path: Path) -> None:
-    nowhere = "postgresql://somebody:secret@127.0.0.1:1/cloison"
-
-    code, said = await _run(tmp_path, DATABASE_URL=nowhere, PORT="0")
-
-    assert code == 1
-    assert f"cloison: {StorageUnavailable().message}" in said
-    assert "secret" not in said
 
 
 async def test_the_demo_is_made_once_and_its_secrets_shown_once(tmp_path: Path) -> None:
