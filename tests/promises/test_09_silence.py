@@ -301,6 +301,7 @@ def check_silence(said: list[str], folder: Path, secrets: list[str]) -> None:
     assert "127.0.0.1" not in "".join(written(folder))
 
 
+@pytest.mark.embedded
 async def test_a_word_goes_through_every_path_and_is_written_nowhere_beside_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,6 +333,7 @@ async def test_a_word_goes_through_every_path_and_is_written_nowhere_beside_the_
     check_silence([*said, *server.said], tmp_path, [*scenery, *tokens, secret, thread, file])
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("level", ["info", "error"])
 async def test_nor_is_it_at_other_levels_over_plain_asgi(tmp_path: Path, level: str) -> None:
     scene = await furnish(tmp_path)
