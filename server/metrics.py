@@ -7,21 +7,26 @@ fixed vocabularies of the protocol and of HTTP.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from http.server import ThreadingHTTPServer
 from socketserver import TCPServer
 from threading import Thread
 from typing import Final
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, MetricsHandler
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
+from server import errors
 from server.channels.outcome import Publication
-from server.errors import OutcomeUnknown, StorageUnavailable
 from server.tallies import Tallies
 from server.watching import Answer, Commit
+
+_log = structlog.get_logger(__name__)
 
 #: From a commit to memory to a disk that stalls.
 COMMIT_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -51,7 +56,7 @@ LABELS: Final[Mapping[str, tuple[str, ...]]] = {
     "connections_closed": ("code",),
 }
 #: Outcomes of a write that are the server's fault, or its disk's; a refusal is an answer.
-_FAILURES = frozenset({"failed", StorageUnavailable.code, OutcomeUnknown.code})
+_FAILURES = frozenset({"failed", errors.StorageUnavailable.code, errors.OutcomeUnknown.code})
 
 
 class Metrics:
@@ -90,7 +95,8 @@ class Metrics:
         """Have each of ``GAUGES`` read whenever somebody asks, on another thread."""
         assert gauges.keys() == GAUGES.keys(), "each figure is read, and each is documented"
         for name, read in gauges.items():
-            Gauge(f"cloison_{name}", GAUGES[name], registry=self.registry).set_function(read)
+            gauge = Gauge(f"cloison_{name}", GAUGES[name], registry=self.registry)
+            gauge.set_function(partial(_asked, read))
 
     def heard(self, publication: Publication) -> None:
         """Count what was published, but in private threads; the broker calls this."""
@@ -129,6 +135,14 @@ class Metrics:
             thread.join()
 
 
+def _asked(read: Callable[[], float]) -> float:
+    """Return a figure, or that there is none: what holds it may not answer, and others do."""
+    try:
+        return read()
+    except errors.Refusal:
+        return math.nan
+
+
 class _Tallied(Collector):
     """Gives what the loop counts, when somebody asks: the loop never waits for it."""
 
@@ -165,6 +179,10 @@ class _Listener(ThreadingHTTPServer):
     """The library's own server, which asks no name server who it is."""
 
     daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Log what went wrong, as everything is logged: its own way prints a traceback."""
+        _log.warning("metrics_unread", exc_info=True)
 
     def server_bind(self) -> None:
         TCPServer.server_bind(self)

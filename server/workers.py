@@ -100,7 +100,12 @@ class Workers:
         return max((abs(code) for code in codes), default=0)
 
     def _hand_on(self, number: int, _: FrameType | None) -> None:
-        """Tell the workers what this process was told: they drain, and stop."""
+        """Tell the workers what this process was told: they drain, and stop.
+
+        A terminal tells them as well, and a second interrupt ends them at once: the first is
+        handed on as what it means.
+        """
+        number = number if self._stopping else signal.SIGTERM
         self._stopping = True
         for worker in self._workers:
             if worker.process is not None and worker.process.poll() is None:

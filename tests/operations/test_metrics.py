@@ -172,6 +172,33 @@ async def test_keys_and_erasures_that_are_held_up_are_counted(tmp_path: Path) ->
     assert [value(one, "cloison_erasures_pending") for one in (before, held_up, after)] == [0, 1, 0]
 
 
+async def test_a_figure_that_cannot_be_read_keeps_none_of_the_others_back(tmp_path: Path) -> None:
+    async with serving(tmp_path, metrics_port=0) as house:
+        keyring = house.parts.database.keyring
+        keyring.close()
+        figures = await read(house)
+
+    assert "cloison_keys NaN" in figures
+    assert value(figures, "cloison_connections") == 0
+
+
+async def test_whoever_hangs_up_on_metrics_causes_no_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise ValueError(CANARY)
+
+    async with serving(tmp_path, metrics_port=0) as house:
+        metrics = house.parts.metrics
+        assert metrics is not None
+        with metrics.served("127.0.0.1", 0) as port, pytest.MonkeyPatch.context() as patch:
+            patch.setattr("prometheus_client.exposition.MetricsHandler.do_GET", lambda _: fail())
+            with pytest.raises(OSError, match=r"."):
+                await asyncio.to_thread(call_http, f"http://127.0.0.1:{port}", "GET", "/metrics")
+
+    assert "Traceback" not in capfd.readouterr().err
+
+
 async def test_a_write_that_fails_is_told_from_one_that_is_refused(tmp_path: Path) -> None:
     async with serving(tmp_path, metrics_port=0) as house:
 

@@ -197,6 +197,23 @@ async def in_private(url: str, scene: Scene) -> str:
         return thread
 
 
+async def every_file(url: str, scene: Scene) -> str:
+    """Share files in a sphere and in a thread, well and badly, and fetch them; return an id."""
+    data, named = CANARY.encode() * 20_000, {"name": f"{CANARY}.txt", "media_type": "text/canary"}
+    async with Person(url, scene.token) as ana, Person(url, scene.other) as bob:
+        thread = await ana.converse(scene.sphere, bob.me)
+        for place in ({}, {"thread": thread}):
+            _, attachment = await files.share(ana, scene.sphere, data, **place, **named)
+            status, _, body = await files.fetch(url, bob.token, attachment)
+            assert (status, body) == (200, data)
+        waiting = await files.announce(ana, scene.sphere, 9, **named)
+        for person, wrong in ((ana, CANARY), (ana, waiting), (bob, waiting)):
+            status, _, _ = await files.put(person, wrong, data)
+            assert 400 <= status < 500
+        assert (await files.fetch(url, CANARY, attachment))[0] == 401
+    return attachment
+
+
 async def every_hook(url: str, scene: Scene) -> None:
     for body, headers in HOOKS:
         status, _, _ = await asyncio.to_thread(
@@ -207,12 +224,10 @@ async def every_hook(url: str, scene: Scene) -> None:
 
 async def administration(folder: Path) -> tuple[str, str]:
     """Administer beside the server; return what was said on standard error, and an invitation."""
-    (folder / "good.csv").write_text(f"address,role\n{CANARY}@one.example,member\n")
     (folder / "bad.csv").write_text(f"address,role\n{CANARY} at two,{CANARY}\n")
     said, invitation = [], ""
     for words in (
         ["member", "invite", CANARY, f"{CANARY}@three.example"],
-        ["member", "import", CANARY, str(folder / "good.csv")],
         ["member", "import", CANARY, str(folder / "bad.csv")],
     ):
         done = await asyncio.to_thread(
@@ -289,6 +304,7 @@ def check_silence(said: list[str], folder: Path, secrets: list[str]) -> None:
     assert "127.0.0.1" not in "".join(written(folder))
 
 
+@pytest.mark.embedded
 async def test_a_word_goes_through_every_path_and_is_written_nowhere_beside_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +315,7 @@ async def test_a_word_goes_through_every_path_and_is_written_nowhere_beside_the_
     spans = {"LOG_LEVEL": "debug", "TRACES_FILE": str(tmp_path / "spans.jsonl")}
     async with process(tmp_path, **WIDE, **spans) as server:
         thread = await in_private(server.url, scene)
+        file = await every_file(server.url, scene)
         await main_job(server.url, scene)
         await every_route(server.url, scene, routes)
         await every_command(server.url, scene)
@@ -316,9 +333,10 @@ async def test_a_word_goes_through_every_path_and_is_written_nowhere_beside_the_
     assert code == 0
     assert (tmp_path / "spans.jsonl").stat().st_size > 100_000
     scenery = [scene.token, scene.other, scene.connector, scene.sphere]
-    check_silence([*said, *server.said], tmp_path, [*scenery, *tokens, secret, thread])
+    check_silence([*said, *server.said], tmp_path, [*scenery, *tokens, secret, thread, file])
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("level", ["info", "error"])
 async def test_nor_is_it_at_other_levels_over_plain_asgi(tmp_path: Path, level: str) -> None:
     scene = await furnish(tmp_path)
