@@ -200,9 +200,12 @@ class Hub:
         for readings in self._readings.values():
             for reading in readings:
                 reading.void = True
+        listened = {*self._rooms, *self.halls}
         self._rooms.clear()
         self._talking.clear()
         self.halls.fall_silent()
+        for timeline in listened:
+            self._let_go(timeline)
         self.passages.cut_all()
         for bots in tuple(self._bots.values()):
             for bot in tuple(bots):
