@@ -61,7 +61,16 @@ def examine(settings: Settings, _chosen: argparse.Namespace) -> int:
 
 
 def _chosen_for(settings: Settings) -> tuple[Mapping[str, Check], Mapping[str, Check]]:
-    """Return what there is to look at: SQLite's files, or PostgreSQL."""
+    """Return what there is to look at: SQLite's files, or PostgreSQL; and the broker."""
+    checks, advices = _of_the_store(settings)
+    if settings.broker_url is not None:
+        from server.operations.doctor_broker import broker  # noqa: PLC0415  # its library
+
+        checks = {**checks, "broker": broker}
+    return checks, advices
+
+
+def _of_the_store(settings: Settings) -> tuple[Mapping[str, Check], Mapping[str, Check]]:
     if is_embedded(settings.url):
         return CHECKS, ADVICE
     from server.operations import doctor_postgres as postgres  # noqa: PLC0415  # its library
