@@ -243,6 +243,10 @@ class Halls:
         """Say whether anybody reads on this node."""
         return bool(self._halls)
 
+    def __iter__(self) -> Iterator[str]:
+        """Return the spheres that somebody reads."""
+        return iter(tuple(self._halls))
+
     def __contains__(self, sphere: str) -> bool:
         """Say whether anybody reads a sphere on this node."""
         return sphere in self._halls

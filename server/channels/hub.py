@@ -145,9 +145,12 @@ class Hub:
     def fall_silent(self) -> None:
         """Hand nothing more to anybody who is here, and send them away: they come back."""
         self._readings.void_all()
+        listened = {*self._rooms, *self.halls}
         self._rooms.clear()
         self._talking.clear()
         self.halls.fall_silent()
+        for timeline in listened:
+            self._let_go(timeline)
         self.passages.cut_all()
         for bots in tuple(self._bots.values()):
             for bot in tuple(bots):

@@ -18,13 +18,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out plain ASGI on PostgreSQL: neither looks at the other."""
+    """Leave out plain ASGI on PostgreSQL: neither looks at the other; nodes are on it anyway."""
     items[:] = [item for item in items if not _is_double(item)]
 
 
 def _is_double(item: pytest.Item) -> bool:
     given = getattr(getattr(item, "callspec", None), "params", {})
-    return (given.get("house"), given.get("engine")) == ("plain", "postgres")
+    on_postgres = given.get("engine") == "postgres"
+    return on_postgres and (given.get("house") == "plain" or item.path.stem.endswith("_nodes"))
 
 
 @pytest.fixture(autouse=True)
