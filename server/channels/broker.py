@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from server.channels.hearing import Hearing
-from server.channels.outcome import Mention, Publication, Spent
+from server.channels.outcome import Mention, Publication, RollCall, Spent
 
 
 class Publisher(Protocol):
@@ -62,6 +62,10 @@ class Broker(Publisher, Protocol):
         self, *, seen: tuple[tuple[str, int], ...] = (), spent: tuple[Spent, ...] = ()
     ) -> None:
         """Tell the other nodes what was counted here; it may be lost."""
+        ...
+
+    def call(self, roll: RollCall) -> None:
+        """Tell the other nodes who came to this one, or went."""
         ...
 
     async def settled(self) -> None:

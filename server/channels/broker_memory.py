@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from server.channels.hearing import Hearing
-from server.channels.outcome import Mention, Publication, Spent
+from server.channels.outcome import Mention, Publication, RollCall, Spent
 
 
 class MemoryBroker:
@@ -46,6 +46,9 @@ class MemoryBroker:
         self, *, seen: tuple[tuple[str, int], ...] = (), spent: tuple[Spent, ...] = ()
     ) -> None:
         """Do nothing: nobody else counts."""
+
+    def call(self, roll: RollCall) -> None:
+        """Do nothing: nobody else asks."""
 
     async def settled(self) -> None:
         """Return when whatever is committed here is published."""

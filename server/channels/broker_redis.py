@@ -43,7 +43,7 @@ from server.channels.node_messages import (
     published,
     sender,
 )
-from server.channels.outcome import Mention, Publication, Spent
+from server.channels.outcome import Mention, Publication, RollCall, Spent
 from server.channels.pulse import Heard, Pulse
 from server.channels.redis_line import RedisLine
 from server.channels.redis_places import Lines, Plan, Unreachable, open_lines
@@ -195,6 +195,13 @@ class RedisBroker:
         counted, self._counted = self._counted, Counted()
         line = self._line(self._control)
         if line is not None and not line.crowded:
+            line.publish(self._control, encode(self.node, counted))
+
+    def call(self, roll: RollCall) -> None:
+        """Send who came to this node, or went."""
+        line = self._line(self._control)
+        if line is not None and not line.crowded:
+            counted = Counted(here=roll.here, whole=roll.whole, asked=roll.asked)
             line.publish(self._control, encode(self.node, counted))
 
     async def settled(self) -> None:
@@ -388,7 +395,7 @@ class RedisBroker:
         elif isinstance(message, Beat):
             self._hear_beat(node, message)
         elif isinstance(message, Counted):
-            self._deliver(Publication(seen=message.seen, spent=message.spent))
+            self._deliver(_counted(node, message))
         elif isinstance(message, Asked):
             self._spawn(self._answer(node, message.number))
         elif isinstance(message, Confirmed):
@@ -496,6 +503,9 @@ class RedisBroker:
             asked = Mention(timeline=timeline, asked=True)
             self.mention(asked)  # who came and went while the line was broken?
             self._deliver(Publication(mentions=(asked,)))
+        roll = RollCall(asked=True)
+        self.call(roll)
+        self._deliver(Publication(calls=(roll,)))
         for number, payload in self._kept:
             self._send_control(number, payload)
         self._beat()
@@ -577,6 +587,13 @@ class RedisBroker:
         task = asyncio.get_running_loop().create_task(work)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+
+
+def _counted(node: bytes, told: Counted) -> Publication:
+    calls: tuple[RollCall, ...] = ()
+    if told.here or told.whole or told.asked:
+        calls = (RollCall(node=node, here=told.here, whole=told.whole, asked=told.asked),)
+    return Publication(seen=told.seen, spent=told.spent, calls=calls)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

@@ -26,7 +26,7 @@ from server.channels.appearances import Appearances
 from server.channels.beats import Beats, Later
 from server.channels.hall import Halls
 from server.channels.listening import Bot, HubLimits, Listener, Timelines
-from server.channels.outcome import Departed, Hidden, Mention, Publication
+from server.channels.outcome import Departed, Hidden, Mention, Publication, RollCall
 from server.channels.passages import Passages
 from server.channels.readings import Readings
 from server.channels.room import Reading, Room, Surroundings
@@ -105,6 +105,7 @@ class Hub:
             emptied=self._let_go,
         )
         self.passages = Passages()
+        self._elsewhere: dict[bytes, set[str]] = {}  #: who is seen on each other node
         self._rooms: dict[str, Room] = {}
         self._readings = Readings()
         self._listeners: dict[str, list[Listener]] = {}
@@ -116,7 +117,10 @@ class Hub:
     def greet(self, listener: Listener, *, hidden: bool) -> None:
         """Let a connection hear what concerns its member, who may wish not to be seen."""
         self._appearances.greet(listener.member.id, hidden=hidden)
-        self._listeners.setdefault(listener.member.id, []).append(listener)
+        listeners = self._listeners.setdefault(listener.member.id, [])
+        listeners.append(listener)
+        if len(listeners) == 1 and not self.is_hidden(listener.member.id):
+            self._call(listener.member.id, seen=True)
 
     def dismiss(self, listener: Listener, spheres: Iterator[str]) -> None:
         """Forget a connection that is gone, with its subscriptions."""
@@ -125,6 +129,7 @@ class Hub:
         _discard(self._listeners, listener.member.id, listener)
         if listener.member.id not in self._listeners:
             self._appearances.forget(listener.member.id)
+            self._call(listener.member.id, seen=False)
 
     def is_hidden(self, member: str) -> bool:
         """Say whether somebody who is connected wishes not to be seen."""
@@ -132,7 +137,11 @@ class Hub:
 
     def is_seen(self, member: str) -> bool:
         """Say whether a member is connected, and does not mind being seen."""
-        return member in self._listeners and not self.is_hidden(member)
+        here = member in self._listeners
+        return (here or self._is_elsewhere(member)) and not self.is_hidden(member)
+
+    def _is_elsewhere(self, member: str) -> bool:
+        return any(member in there for there in self._elsewhere.values())
 
     def plug(self, connector: str, bot: Bot) -> None:
         """Let a bot's connection hear that its connector died."""
@@ -287,7 +296,26 @@ class Hub:
         if mention.asked:
             room.asked()
 
+    def _called(self, roll: RollCall) -> None:
+        """Take who is seen on another node; say who is seen here, when that is asked."""
+        if roll.whole:
+            self._elsewhere[roll.node] = set()
+        for member, seen in roll.here:
+            there = self._elsewhere.setdefault(roll.node, set())
+            if seen:
+                there.add(member)
+            else:
+                there.discard(member)
+        if roll.asked and self._timelines is not None:
+            here = tuple((one, True) for one in self._listeners if not self.is_hidden(one))
+            self._timelines.call(RollCall(here=here, whole=True))
+
+    def _call(self, member: str, *, seen: bool) -> None:
+        if self._timelines is not None:
+            self._timelines.call(RollCall(here=((member, seen),)))
+
     def _silent(self, node: bytes) -> None:
+        self._elsewhere.pop(node, None)
         for room in self._rooms.values():
             room.elsewhere(node, (), self._beats.count + self._grace)
 
@@ -299,6 +327,8 @@ class Hub:
     def _appear(self, member: str, *, visible: bool) -> None:
         listeners = self._listeners.get(member, ())
         self._appearances.change(member, hidden=not visible, connected=bool(listeners))
+        if listeners:
+            self._call(member, seen=visible)
         # The restless too: there the member may be seen although their device is gone.
         heard = [one for listener in listeners for one in listener.subscriptions]
         # Their device may be on another node.
@@ -340,6 +370,8 @@ class Hub:
             self._mentioned(mention)
         for node in publication.silent:
             self._silent(node)
+        for roll in publication.calls:
+            self._called(roll)
 
     def deliver(self, publication: Publication) -> None:
         """Apply a publication: control first, then content, then what concerns one member."""

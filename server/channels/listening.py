@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from server.channels.outcome import Mention
+from server.channels.outcome import Mention, RollCall
 from server.channels.room import Subscriber
 from server.domain.facts import Member
 from server.protocol.close import Close
@@ -49,6 +49,10 @@ class Timelines(Protocol):
 
     def mention(self, mention: Mention) -> None:
         """Tell the other nodes what is true for a moment."""
+        ...
+
+    def call(self, roll: RollCall) -> None:
+        """Tell the other nodes who came here, or went."""
         ...
 
 

@@ -89,6 +89,9 @@ class Counted(Message, frozen=True):
 
     seen: tuple[tuple[str, int], ...] = ()
     spent: tuple[Spent, ...] = ()
+    here: tuple[tuple[str, bool], ...] = ()
+    whole: bool = False  #: ``here`` is everybody
+    asked: bool = False  #: say who is ``here``
 
 
 AnyMessage = Control | Beat | Farewell | Asked | Confirmed | Counted | Said

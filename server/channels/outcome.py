@@ -105,6 +105,15 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True):
     asked: bool = False  #: whether the others shall say who listens there
 
 
+class RollCall(msgspec.Struct, frozen=True, kw_only=True):
+    """Who came to a node or went, and is seen; or who is there, when it is the ``whole`` of it."""
+
+    node: bytes = b""
+    here: tuple[tuple[str, bool], ...] = ()
+    whole: bool = False
+    asked: bool = False  #: whether the node asks the others the same
+
+
 class Publication(msgspec.Struct, frozen=True, kw_only=True):
     """What every node must hear of a commit, in the order in which a node applies it."""
 
@@ -123,6 +132,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     silent: tuple[bytes, ...] = ()  #: nodes that are not heard any more
     seen: tuple[tuple[str, int], ...] = ()  #: (session, when it was last seen)
     spent: tuple[Spent, ...] = ()
+    calls: tuple[RollCall, ...] = ()
     destroyed_keys: tuple[bytes, ...] = ()  #: ids of keys that nobody may use any more
 
 
