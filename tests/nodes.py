@@ -50,7 +50,7 @@ async def nodes(
             for number in range(count)
         ]
         for house in running:
-            await house.parts.broker.heard()
+            await asyncio.wait_for(house.parts.broker.heard(), PATIENCE_S)
         await _acquainted(running)
         yield running
 

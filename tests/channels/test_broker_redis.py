@@ -30,7 +30,7 @@ async def acquainted(
         for broker in some:
             await broker.start()
         for broker in some:
-            await broker.heard()
+            await asyncio.wait_for(broker.heard(), PATIENCE_S)
         await until(lambda: all(len(broker.peers) == count - 1 for broker in some))
         yield some
         for broker in some:
