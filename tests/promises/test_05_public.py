@@ -603,7 +603,7 @@ async def test_a_readers_time_is_over_and_they_come_back(tmp_path: Path) -> None
 
 
 async def test_a_reader_who_names_no_sphere_is_sent_away(tmp_path: Path) -> None:
-    async with serving(tmp_path, hello_timeout_s=0.2) as house:
+    async with serving(tmp_path, hello_timeout_s=1) as house:
         someone = await Reader(house.url).connect("/v1/read")
 
         refused = await someone.refusal("hello", sphere=new_id())
