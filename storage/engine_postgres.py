@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg import pq
 from sqlalchemy import URL, Connection, NullPool, create_engine, event
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from server import errors
@@ -29,6 +30,8 @@ T = TypeVar("T")
 
 #: The oldest release whose roles and waits are as this module asks for them.
 RELEASE_MIN: Final = 150_000
+#: Where PostgreSQL listens unless the URL says otherwise.
+PORT: Final = 5432
 #: What the whole server must answer, and what becomes of words where it does not.
 REQUIRED: Final = {
     "server_encoding": ("UTF8", "names in other scripts could not be stored"),
@@ -310,10 +313,29 @@ class LockCharge(Charge):
 
 def opened(url: URL) -> psycopg.Connection[Any]:
     """Open a connection outside any transaction. Raises psycopg.Error."""
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = psycopg.connect(plain, autocommit=True, **OPTIONS)
+    connection = psycopg.connect(autocommit=True, **_arguments(url), **OPTIONS)
     connection.execute(SESSION)
     return connection
+
+
+def _arguments(url: URL) -> dict[str, Any]:
+    """Return a URL in the words of the driver: several hosts are SQLAlchemy's way of saying it."""
+    dialect: Any = PGDialect_psycopg
+    arguments: dict[str, Any] = dialect().create_connect_args(url)[1]
+    return {name: value for name, value in arguments.items() if name not in OPTIONS}
+
+
+def places_of(url: URL) -> list[tuple[str, int]]:
+    """Return where a URL leads over a network: as many hosts as it names. Raises Misconfigured."""
+    known = _arguments(url)
+    try:
+        hosts = str(known.get("hostaddr") or known.get("host") or "").split(",")
+        ports = str(known.get("port") or PORT).split(",")
+        ports *= len(hosts) if len(ports) == 1 else 1
+        found = [(host, int(port or PORT)) for host, port in zip(hosts, ports, strict=True)]
+    except ValueError:
+        raise Misconfigured("The URL of PostgreSQL cannot be read.") from None
+    return [(host, port) for host, port in found if host and not host.startswith(("/", "@"))]
 
 
 def check_server(connection: psycopg.Connection[Any]) -> None:

@@ -78,9 +78,9 @@ class Cluster:
     @property
     def url(self) -> URL:
         """Return the address of the database that is always there."""
-        return URL.create(
-            "postgresql", "cloison", database="postgres", query={"host": str(self.folder)}
-        )
+        port = self._settings.get("port", "5432")
+        query = {"host": str(self.folder), "port": port}
+        return URL.create("postgresql", "cloison", database="postgres", query=query)
 
     def start(self, **settings: str) -> None:
         """Start the server, with other settings from now on; return when it answers."""

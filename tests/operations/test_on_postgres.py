@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ import pytest
 from server import cli
 from server.operations import doctor, doctor_postgres
 from server.settings import Settings
+from storage.database import places
 from tests import engines
 from tests.house import serving
+from tests.people import call_http
+from tests.process import process
 
 
 @pytest.fixture
@@ -102,6 +106,39 @@ def test_a_postgresql_that_is_not_there_is_a_fault_and_stops_a_start(
     assert (examined, started) == (1, 1)  # it may be there in a moment: worth another start
     assert "it cannot be looked at" in said.out
     assert "PostgreSQL cannot be used" in said.err
+
+
+async def test_a_server_reaches_a_postgresql_that_is_named_by_its_host(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    cluster = engines.Cluster(listen_addresses="localhost", port=str(port))
+    try:
+        url = f"postgresql://cloison@localhost:{port}/postgres"
+        async with process(tmp_path, DATABASE_URL=url) as server:
+            status, _, _ = await asyncio.to_thread(call_http, server.url, "GET", "/readyz")
+    finally:
+        cluster.remove()
+
+    assert status == 200
+
+
+@pytest.mark.parametrize(
+    ("url", "leads_to"),
+    [
+        ("sqlite+aiosqlite:///file", []),
+        ("postgresql://c@/c?host=/run/postgresql", []),
+        ("postgresql://c@/c", []),
+        ("postgresql://c@db.example/c", [("db.example", 5432)]),
+        ("postgresql+psycopg://c:p@10.0.0.1:6000/c?sslmode=require", [("10.0.0.1", 6000)]),
+        ("postgresql://c@/c?host=a:1&host=b:2", [("a", 1), ("b", 2)]),
+    ],
+)
+def test_a_url_says_where_the_server_may_connect_to(
+    url: str, leads_to: list[tuple[str, int]]
+) -> None:
+    assert places(url) == leads_to
 
 
 def test_a_way_over_a_network_must_make_sure_of_the_other_end() -> None:
