@@ -94,7 +94,7 @@ class PostgresEngine(Engine):
             with self._open() as probe:
                 check_server(probe)
         except psycopg.Error as error:
-            raise ConnectionError(f"PostgreSQL cannot be used: {error}") from None
+            raise unreachable("PostgreSQL", error) from None
 
     def write(self, act: Callable[[Connection], T]) -> T:
         """Run ``act`` alone among the writes of all nodes, and commit."""
@@ -336,6 +336,12 @@ def places_of(url: URL) -> list[tuple[str, int]]:
     except ValueError:
         raise Misconfigured("The URL of PostgreSQL cannot be read.") from None
     return [(host, port) for host, port in found if host and not host.startswith(("/", "@"))]
+
+
+def unreachable(what: str, error: psycopg.Error) -> ConnectionError:
+    """Return what is told at a start without the database: it may be there in a moment."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return ConnectionError(f"{what} cannot be reached: {reason}")
 
 
 def check_server(connection: psycopg.Connection[Any]) -> None:
