@@ -31,7 +31,7 @@ from server.settings import Settings
 from server.sources import CONFIG, SettingsUnreadable, strangers
 from server.workers import Workers, check_shareable
 from storage.backup import Unusable
-from storage.database import Misconfigured
+from storage.database import Misconfigured, places
 
 #: Connections that the system holds until they are accepted: a storm of clients that come back.
 CONNECTIONS_WAITING_MAX = 2_048
@@ -90,6 +90,12 @@ def serve(settings: Settings, chosen: argparse.Namespace) -> int:
 
 def _endpoints(settings: Settings) -> list[egress.Endpoint]:
     """Return where this process may connect to. Raises Misconfigured."""
+    urls = [url for url in (settings.url, settings.keys_url) if url is not None]
+    stores = [egress.Endpoint(host, port) for url in urls for host, port in places(url)]
+    return stores + _broker_endpoints(settings)
+
+
+def _broker_endpoints(settings: Settings) -> list[egress.Endpoint]:
     if settings.broker_url is None:
         return []
     from server.channels.redis_places import places_of  # noqa: PLC0415  # not for a node alone

@@ -22,7 +22,7 @@ from storage.engine import Engine, Misconfigured, Transaction
 from storage.engine_sqlite import SqliteEngine
 from storage.keyring import Keyring
 
-__all__ = ["Database", "Misconfigured", "Transaction", "is_embedded"]
+__all__ = ["Database", "Misconfigured", "Transaction", "is_embedded", "places"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -106,6 +106,19 @@ class Database:
 def is_embedded(url: str) -> bool:
     """Say whether a URL names a file of SQLite's."""
     return make_url(url).get_backend_name() == "sqlite"
+
+
+def places(url: str) -> list[tuple[str, int]]:
+    """Return the hosts and ports of a URL: none of a file, or of a socket on this machine.
+
+    Raises Misconfigured.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "postgresql":
+        return []
+    from storage.engine_postgres import places_of  # noqa: PLC0415  # SQLite's start is short
+
+    return places_of(parsed)
 
 
 def _engine(url: str, keyring: Keyring, readers_max: int) -> Engine:

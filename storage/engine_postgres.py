@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg import pq
 from sqlalchemy import URL, Connection, NullPool, create_engine, event
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from server import errors
@@ -29,6 +30,8 @@ T = TypeVar("T")
 
 #: The oldest release whose roles and waits are as this module asks for them.
 RELEASE_MIN: Final = 150_000
+#: Where PostgreSQL listens unless the URL says otherwise.
+PORT: Final = 5432
 #: What the whole server must answer, and what becomes of words where it does not.
 REQUIRED: Final = {
     "server_encoding": ("UTF8", "names in other scripts could not be stored"),
@@ -91,7 +94,7 @@ class PostgresEngine(Engine):
             with self._open() as probe:
                 check_server(probe)
         except psycopg.Error as error:
-            raise ConnectionError(f"PostgreSQL cannot be used: {error}") from None
+            raise unreachable("PostgreSQL", error) from None
 
     def write(self, act: Callable[[Connection], T]) -> T:
         """Run ``act`` alone among the writes of all nodes, and commit."""
@@ -284,11 +287,12 @@ class LockCharge(Charge):
         return self._have(f"pg_try_advisory_lock({_SPACE}, {_SERVES})")
 
     def leave(self) -> None:
-        """Let go of every lock."""
+        """Let go of every lock, now: of a closed connection PostgreSQL hears in a moment."""
         connection, self._connection = self._connection, None
         self._held.clear()
         if connection is not None:
-            connection.close()
+            with suppress(psycopg.Error), connection:
+                connection.execute("SELECT pg_advisory_unlock_all()")
 
     def _have(self, lock: str) -> bool:
         """Say whether a lock is held, which is asked of PostgreSQL: it may have let go of all."""
@@ -310,10 +314,35 @@ class LockCharge(Charge):
 
 def opened(url: URL) -> psycopg.Connection[Any]:
     """Open a connection outside any transaction. Raises psycopg.Error."""
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = psycopg.connect(plain, autocommit=True, **OPTIONS)
+    connection = psycopg.connect(autocommit=True, **_arguments(url), **OPTIONS)
     connection.execute(SESSION)
     return connection
+
+
+def _arguments(url: URL) -> dict[str, Any]:
+    """Return a URL in the words of the driver: several hosts are SQLAlchemy's way of saying it."""
+    dialect: Any = PGDialect_psycopg
+    arguments: dict[str, Any] = dialect().create_connect_args(url)[1]
+    return {name: value for name, value in arguments.items() if name not in OPTIONS}
+
+
+def places_of(url: URL) -> list[tuple[str, int]]:
+    """Return where a URL leads over a network: as many hosts as it names. Raises Misconfigured."""
+    known = _arguments(url)
+    try:
+        hosts = str(known.get("hostaddr") or known.get("host") or "").split(",")
+        ports = str(known.get("port") or PORT).split(",")
+        ports *= len(hosts) if len(ports) == 1 else 1
+        found = [(host, int(port or PORT)) for host, port in zip(hosts, ports, strict=True)]
+    except ValueError:
+        raise Misconfigured("The URL of PostgreSQL cannot be read.") from None
+    return [(host, port) for host, port in found if host and not host.startswith(("/", "@"))]
+
+
+def unreachable(what: str, error: psycopg.Error) -> ConnectionError:
+    """Return what is told at a start without the database: it may be there in a moment."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return ConnectionError(f"{what} cannot be reached: {reason}")
 
 
 def check_server(connection: psycopg.Connection[Any]) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 
 from server import errors
 from storage.engine import Misconfigured
-from storage.engine_postgres import RELEASE_MIN, opened
+from storage.engine_postgres import RELEASE_MIN, opened, unreachable
 from storage.keyring import Keyring
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class PostgresKeyring(Keyring):
         try:
             self._connection = self._open()
         except psycopg.Error as error:
-            raise ConnectionError(f"The keys' PostgreSQL cannot be used: {error}") from None
+            raise unreachable("The keys' PostgreSQL", error) from None
 
     def count(self) -> int:
         """Return how many keys there are."""
@@ -162,11 +162,20 @@ def check_cluster(connection: psycopg.Connection[Any]) -> None:
 def check_apart(keys: str, data: str) -> None:
     """Raise Misconfigured if keys and data are in one server: one backup would take both."""
     asked = "SELECT system_identifier FROM pg_control_system()"
-    with opened(make_url(keys)) as one, opened(make_url(data)) as other:
-        if _answer(one, asked) == _answer(other, asked):
-            raise Misconfigured(
-                "The keys' PostgreSQL is the data's: one backup would take both. Use another."
-            )
+    try:
+        with opened(make_url(keys)) as one, opened(make_url(data)) as other:
+            shared = _answer(one, asked) == _answer(other, asked)
+    except psycopg.errors.InsufficientPrivilege:
+        raise Misconfigured(
+            "Whether keys and data share a server is not known: GRANT EXECUTE ON FUNCTION"
+            " pg_control_system() TO both users."
+        ) from None
+    except psycopg.Error as error:
+        raise unreachable("PostgreSQL", error) from None
+    if shared:
+        raise Misconfigured(
+            "The keys' PostgreSQL is the data's: one backup would take both. Use another."
+        )
 
 
 def _answer(connection: psycopg.Connection[Any], question: str, *given: str) -> Any:

@@ -21,7 +21,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ GIVEN = "CLOISON_TEST_POSTGRES_URL"
 PATIENCE_S = 60.0
 _MEMORY = Path("/dev/shm")  # noqa: S108  # looked at for its room; a folder of our own is made in it
 _ROOM = 2**30
+_PREFIX = "cloison-pg-"
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 #: What a server of ours is told besides its folder: nothing is kept of its log that is done with.
@@ -63,14 +64,14 @@ class Cluster:
 
     def __init__(self, **settings: str) -> None:
         memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM
-        self.folder = Path(tempfile.mkdtemp(prefix="cloison-pg-", dir=_MEMORY if memory else None))
+        self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_MEMORY if memory else None))
         self.data = self.folder / "data"
         self._settings = SETTINGS | settings
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self._server: subprocess.Popen[bytes] | None = None
         if self._user is not None:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
-        self._run("initdb", "-D", str(self.data), "-U", "cloison", "--auth=trust", "--no-sync",
+        self._run("initdb", "-D", str(self.data), "-U", "tester", "--auth=trust", "--no-sync",
                   "--encoding=UTF8", "--locale=C")  # fmt: skip
         atexit.register(self.remove)
         self.start()
@@ -78,9 +79,9 @@ class Cluster:
     @property
     def url(self) -> URL:
         """Return the address of the database that is always there."""
-        return URL.create(
-            "postgresql", "cloison", database="postgres", query={"host": str(self.folder)}
-        )
+        port = self._settings.get("port", "5432")
+        query = {"host": str(self.folder), "port": port}
+        return URL.create("postgresql", "tester", database="postgres", query=query)
 
     def start(self, **settings: str) -> None:
         """Start the server, with other settings from now on; return when it answers."""
@@ -179,7 +180,19 @@ def _copied(packages: Path) -> Path:
 @cache
 def cluster() -> Cluster:
     """Return the server that the tests of this process share."""
+    _clear_away()
     return Cluster()
+
+
+def _clear_away() -> None:
+    """Drop what runs that were killed left in memory: their servers are gone."""
+    long_ago = time.time() - 3_600
+    for folder in _MEMORY.glob(f"{_PREFIX}*"):
+        held = folder / "data" / "postmaster.pid"
+        with suppress(OSError, ValueError):
+            pid = int(held.read_text().split()[0]) if held.exists() else None
+            if folder.stat().st_mtime < long_ago and not Path(f"/proc/{pid}").exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @cache

@@ -137,7 +137,7 @@ async def test_a_database_that_does_not_answer_exits_with_1_and_says_so(tmp_path
     code, said = await _run(tmp_path, DATABASE_URL=nowhere, PORT="0")
 
     assert code == 1
-    assert "cloison: PostgreSQL cannot be used: " in said
+    assert "cloison: PostgreSQL cannot be reached: " in said
     assert "secret" not in said
 
 

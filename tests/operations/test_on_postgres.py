@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import URL, make_url
 
 from server import cli
 from server.operations import doctor, doctor_postgres
 from server.settings import Settings
+from storage.database import places
 from tests import engines
 from tests.house import serving
+from tests.people import call_http
+from tests.process import ROOT, process
 
 
 @pytest.fixture
@@ -101,7 +107,73 @@ def test_a_postgresql_that_is_not_there_is_a_fault_and_stops_a_start(
     said = capsys.readouterr()
     assert (examined, started) == (1, 1)  # it may be there in a moment: worth another start
     assert "it cannot be looked at" in said.out
-    assert "PostgreSQL cannot be used" in said.err
+    assert "PostgreSQL cannot be reached" in said.err
+
+
+async def test_a_server_reaches_a_postgresql_that_is_named_by_its_host(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    cluster = engines.Cluster(listen_addresses="localhost", port=str(port))
+    try:
+        url = f"postgresql://tester@localhost:{port}/postgres"
+        async with process(tmp_path, DATABASE_URL=url) as server:
+            status, _, _ = await asyncio.to_thread(call_http, server.url, "GET", "/readyz")
+    finally:
+        cluster.remove()
+
+    assert status == 200
+
+
+@pytest.mark.parametrize(
+    ("url", "leads_to"),
+    [
+        ("sqlite+aiosqlite:///file", []),
+        ("postgresql://c@/c?host=/run/postgresql", []),
+        ("postgresql://c@/c", []),
+        ("postgresql://c@db.example/c", [("db.example", 5432)]),
+        ("postgresql+psycopg://c:p@10.0.0.1:6000/c?sslmode=require", [("10.0.0.1", 6000)]),
+        ("postgresql://c@/c?host=a:1&host=b:2", [("a", 1), ("b", 2)]),
+    ],
+)
+def test_a_url_says_where_the_server_may_connect_to(
+    url: str, leads_to: list[tuple[str, int]]
+) -> None:
+    assert places(url) == leads_to
+
+
+async def test_the_roles_of_the_documents_suffice(keys_url: str, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    for_data, for_keys = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    cluster = engines.Cluster()
+    data, keys = _as_told(cluster.url, for_data), _as_told(make_url(keys_url), for_keys)
+
+    async with serving(tmp_path, database_url=data, keys_url=keys) as house:
+        ana = await house.resident(await house.organisation(), "Ana")
+        sphere = await house.sphere(ana)
+        async with await house.person(ana) as person:
+            await person.post(sphere, "hello")
+            before = house.parts.database.keyring.count()
+            await person.call("leave", sphere=sphere)
+        after = house.parts.database.keyring.count()
+        pending = house.parts.eraser.pending
+    cluster.remove()
+
+    assert (before - after, pending) == (1, False)
+
+
+def _as_told(server: URL, statements: str) -> str:
+    """Do what the documents tell an administrator to; return the URL that results."""
+    at = server
+    for line in statements.strip().splitlines():
+        if line.startswith("\\connect"):
+            at = at.set(database=line.split()[1])
+        else:
+            _do(at.render_as_string(hide_password=False), line)
+    role, database = re.findall(r"CREATE (?:ROLE|DATABASE) (\w+)", statements)
+    made = server.set(username=role, database=database)
+    return made.render_as_string(hide_password=False)
 
 
 def test_a_way_over_a_network_must_make_sure_of_the_other_end() -> None:
