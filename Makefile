@@ -24,10 +24,10 @@ run: $(READY)  ## serve on 127.0.0.1:8000, with a demo organisation on first sta
 	@$(BIN)/python -m server serve --demo
 
 test: $(READY)  ## run every test; of the promises on PostgreSQL, a slice
-	$(BIN)/python -m pytest -n 2 -q -m "not tools and not engines"
+	$(BIN)/python -m pytest -n 3 -q -m "not tools and not engines"
 
 test-engines: $(READY)  ## run the rest of the promises on PostgreSQL
-	$(BIN)/python -m pytest -n 2 -q -m "engines and not tools"
+	$(BIN)/python -m pytest -n 3 -q -m "engines and not tools"
 
 test-tools: $(READY)  ## run the tests that need strace and curl as well
 	$(BIN)/python -m pytest -q -m tools

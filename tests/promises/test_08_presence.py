@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from server.protocol.scalars import MemberRole
 from storage import members
@@ -159,7 +161,8 @@ async def test_after_the_reply_to_leave_or_a_removal_no_signal_follows(lively: H
 
     await leaver.call("leave", sphere=sphere)
     await here.call("remove", sphere=sphere, member=carol.id)
-    await removed.event("sphere_forgotten")
+    with suppress(ConnectionError):  # a device with unsent frames of the sphere is cut instead
+        await removed.event("sphere_forgotten")
     so_far = [len(signals(person)) for person in (leaver, removed)]
     other = await listening(lively, ana, sphere)
     await here.call("typing", sphere=sphere)
@@ -167,7 +170,8 @@ async def test_after_the_reply_to_leave_or_a_removal_no_signal_follows(lively: H
     await told(here, sphere, went=ana)
 
     for person in (leaver, removed):
-        await person.settled()
+        with suppress(ConnectionClosed):
+            await person.settled()
     assert [len(signals(person)) for person in (leaver, removed)] == so_far
     since = here.frames.index(await here.event("member_left", member=bob.id))
     assert bob.id not in str([one for one in here.frames[since + 1 :] if one in signals(here)])
@@ -416,10 +420,11 @@ async def test_the_typing_of_somebody_removed_goes_nowhere(lively: House) -> Non
     here, there = await listening(lively, ana, sphere), await listening(lively, bob, sphere)
 
     await here.call("remove", sphere=sphere, member=bob.id)
-    await there.event("sphere_forgotten")
-    refused = await there.refusal("typing", sphere=sphere)
+    with suppress(ConnectionError):  # a device with unsent frames of the sphere is cut instead
+        await there.event("sphere_forgotten")
+        refused = await there.refusal("typing", sphere=sphere)
+        assert refused["code"] == "not_found"
 
-    assert refused["code"] == "not_found"
     await here.settled()
     assert "typing" not in [frame["type"] for frame in here.frames]
     await here.close()
