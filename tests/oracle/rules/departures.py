@@ -245,7 +245,7 @@ def _bequeath(draw: Draw) -> Step | None:
         )
         and not sphere.dissolved
     ]
-    if left and draw.chance(0.2):
+    if left and draw.chance(0.35):
         me, sphere = draw.rng.choice(left)
         return Command(me.key, "bequeath", {"sphere": plain(sphere.id), "form": "none"})
     somebody = draw.connection(inside=True)

@@ -139,7 +139,7 @@ COMMANDS: dict[str, Answer] = {
 DEEDS: dict[str, Act] = {}
 STEPS: list[tuple[float, Propose]] = [
     (3, _ask),
-    (1.2, _of_administrator("requests")),
+    (2.5, _of_administrator("requests")),
     (0.6, _of_administrator("refuse")),
     (0.7, _of_administrator("uninvite")),
     (1, _of_administrator("step_down")),
