@@ -93,6 +93,9 @@ def _invite(draw: Draw) -> Step | None:
         return None
     sphere = draw.sphere(me.member, administered=draw.chance(0.9))
     guest = likely_guest(draw, me.member, sphere)
+    found = draw.world.sphere(sphere)
+    if found is not None and found.requests and draw.chance(0.4):
+        guest = draw.rng.choice(list(found.requests))
     if draw.chance(0.5):
         return Command(me.key, "invite", {"sphere": sphere, "member": guest.id})
     if draw.chance(0.95):

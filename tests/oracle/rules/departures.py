@@ -239,13 +239,11 @@ def _bequeath(draw: Draw) -> Step | None:
         for sphere in draw.world.spheres
         if me.member in sphere.bequests
         and any(
-            event.message
-            for timeline in (sphere, *draw.world.threads_of(sphere))
-            for event in timeline.by(me.member)
+            _is_left(timeline, me.member) for timeline in (sphere, *draw.world.threads_of(sphere))
         )
         and not sphere.dissolved
     ]
-    if left and draw.chance(0.2):
+    if left and draw.chance(0.5):
         me, sphere = draw.rng.choice(left)
         return Command(me.key, "bequeath", {"sphere": plain(sphere.id), "form": "none"})
     somebody = draw.connection(inside=True)
@@ -254,6 +252,15 @@ def _bequeath(draw: Draw) -> Step | None:
     form = draw.rng.choice(["named", "named", "anonymous", "anonymous", "none"])
     asked = {"sphere": draw.sphere(somebody.member), "form": form}
     return Command(somebody.key, "bequeath", asked)
+
+
+def _is_left(timeline: Sphere, member: Member) -> bool:
+    """Say whether words of somebody are there from a stay that is over."""
+    stay = timeline.stays.get(member)
+    return any(
+        event.message and (stay is None or event.seq < stay.horizon)
+        for event in timeline.by(member)
+    )
 
 
 COMMANDS: dict[str, Answer] = {"leave": leave, "remove": remove, "bequeath": bequeath}

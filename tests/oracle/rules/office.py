@@ -155,6 +155,11 @@ def _act(kind: str) -> Propose:
         chosen = [one for one in draw.world.members if one.disabled] if kind == "enable" else []
         everybody = [*draw.world.members, *draw.world.former[-1:]]
         asked: Frame = {"member": draw.rng.choice(chosen or everybody).id}
+        entered = [
+            who.id for one in draw.world.spheres for who, stay in one.stays.items() if stay.entered
+        ]
+        if kind == "change_role" and entered and draw.chance(0.5):
+            return Command(me.key, kind, {"member": draw.rng.choice(entered), "role": "member"})
         if kind == "change_role":
             asked["role"] = draw.rng.choice(["visitor", "member", "manager", "manager"])
         if kind == "dismiss":
@@ -186,7 +191,7 @@ DEEDS: dict[str, Act] = {}
 STEPS: list[tuple[float, Propose]] = [
     (0.5, _bare("members")),
     (0.4, _bare("connectors")),
-    (0.5, _act("change_role")),
+    (0.7, _act("change_role")),
     (0.4, _act("disable")),
     (0.4, _act("enable")),
     (0.3, _act("dismiss")),

@@ -129,6 +129,22 @@ def _of_administrator(kind: str) -> Propose:
     return propose
 
 
+def _look_again(draw: Draw) -> Step | None:
+    """Look at the requests of a sphere where somebody was invited who has not come yet."""
+    near = [
+        (me, sphere)
+        for me in draw.world.living()
+        for sphere in draw.world.spheres
+        if sphere.invited
+        and (stay := sphere.stays.get(me.member)) is not None
+        and stay.role == "administrator"
+    ]
+    if not near:
+        return None
+    me, sphere = draw.rng.choice(near)
+    return Command(me.key, "requests", {"sphere": plain(sphere.id)})
+
+
 COMMANDS: dict[str, Answer] = {
     "ask": ask,
     "requests": requests,
@@ -138,8 +154,9 @@ COMMANDS: dict[str, Answer] = {
 }
 DEEDS: dict[str, Act] = {}
 STEPS: list[tuple[float, Propose]] = [
-    (3, _ask),
-    (1.2, _of_administrator("requests")),
+    (5, _ask),
+    (2.5, _of_administrator("requests")),
+    (2, _look_again),
     (0.6, _of_administrator("refuse")),
     (0.7, _of_administrator("uninvite")),
     (1, _of_administrator("step_down")),

@@ -147,7 +147,7 @@ def _configure(draw: Draw) -> Step | None:
     revision = 1 if sphere is None else sphere.revision
     chosen = fields(
         name=draw.name() if draw.chance(0.2) else None,
-        audience=draw.rng.choice(["closed", "open", "public", "public"])
+        audience=draw.rng.choice(["closed", "closed", "open", "public", "public"])
         if draw.chance(0.4)
         else None,
         history=draw.rng.choice(["hidden", "visible", "visible"]) if draw.chance(0.4) else None,

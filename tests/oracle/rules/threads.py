@@ -93,6 +93,10 @@ def _converse(draw: Draw) -> Step | None:
     sphere_id = draw.sphere(me.member)
     sphere = draw.world.sphere(sphere_id)
     named = [draw.somebody(sphere_id) for _ in range(draw.rng.choice([1, 1, 2, 3]))]
+    stays = [] if sphere is None else sphere.stays.values()
+    declining = [stay.member.id for stay in stays if _declines(stay)]
+    if declining and draw.chance(0.4):
+        named[0] = draw.rng.choice(declining)
     if draw.chance(0.95):
         named = [one for one in dict.fromkeys(named) if one != me.member.id]
     if not named:
@@ -115,9 +119,9 @@ def _prefer(draw: Draw) -> Step | None:
         del place["sphere"]
         if draw.chance(0.9):
             place.pop("thread", None)
-    wish = draw.rng.choice(["accept", "accept", "accept", "decline", "usual", "usual"])
+    wish = draw.rng.choice(["accept", "decline", "decline", "usual"])
     asked = fields(
-        private=wish if draw.chance(0.5) else None,
+        private=wish if draw.chance(0.7) else None,
         whole=True if draw.chance(0.15) else None,
         show_read=draw.chance(0.85) if "sphere" in place and draw.chance(0.6) else None,
     )
@@ -126,4 +130,4 @@ def _prefer(draw: Draw) -> Step | None:
 
 COMMANDS: dict[str, Answer] = {"converse": converse, "prefer": prefer}
 DEEDS: dict[str, Act] = {}
-STEPS: list[tuple[float, Propose]] = [(4, _converse), (4, _prefer)]
+STEPS: list[tuple[float, Propose]] = [(7, _converse), (4, _prefer)]

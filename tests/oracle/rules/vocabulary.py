@@ -88,7 +88,7 @@ class Draw:
             return str(plain(self.rng.choice(mine).id))
         return self.any_sphere()
 
-    def timeline(self, member: Member, *, private: float = 0.3) -> Frame:
+    def timeline(self, member: Member, *, private: float = 0.4) -> Frame:
         """Return where to: a sphere, or mostly one's own thread; else somebody's, or nobody's."""
         mine = [one for one in self.world.threads if member in one.stays and not one.dissolved]
         if not self.chance(private if mine else private / 6):
@@ -100,8 +100,13 @@ class Draw:
         thread = self.rng.choice(known)
         if self.chance(0.03):
             return {"sphere": plain(thread.id)}
-        home = self.any_sphere() if self.chance(0.05) else plain(thread.home.id)
+        home = self._elsewhere(member, thread.home) if self.chance(0.07) else plain(thread.home.id)
         return {"sphere": home, "thread": plain(thread.id)}
+
+    def _elsewhere(self, member: Member, home: Sphere) -> str:
+        """Return another sphere, mostly one of theirs, in the place of a thread's own."""
+        mine = [one for one in self.spheres_of(member) if one is not home]
+        return str(plain(self.rng.choice(mine).id)) if mine else self.any_sphere()
 
     def any_sphere(self) -> str:
         """Return the id of any sphere, of whatever organisation, dissolved ones too; or of none."""
