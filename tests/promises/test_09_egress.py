@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -63,13 +64,14 @@ async def furnish(folder: Path) -> Scene:
 
 
 @asynccontextmanager
-async def watched(folder: Path) -> AsyncIterator[Running]:
+async def watched(folder: Path, **more: str) -> AsyncIterator[Running]:
     """Run the server at its most talkative under strace, which writes to ``folder/trace``."""
     strace = shutil.which("strace")
     assert strace is not None, "install strace: without it this promise is not proven"
     settings = {"PORT": "0", "DATA_DIR": str(folder), "LOG_LEVEL": "debug"}
     settings |= {"ARGON2_MEMORY_KIB": "19456", "ARGON2_TIME": "2", "ARGON2_LANES": "1"}
     settings |= {name.upper(): value for name, value in engines.settings(folder).items()}
+    settings |= more
     with (folder / "stderr.log").open("wb") as log:
         started = await asyncio.create_subprocess_exec(
             strace,
@@ -186,6 +188,24 @@ async def test_the_whole_main_job_opens_no_connection_to_anywhere(tmp_path: Path
     assert server.process.returncode == 0
     assert (tmp_path / "trace").stat().st_size > 0
     assert [line for line in destinations(tmp_path / "trace") if not _is_of(line, tmp_path)] == []
+
+
+@pytest.mark.tools
+@pytest.mark.clustered
+async def test_one_node_of_several_connects_to_its_database_and_its_broker_alone(
+    tmp_path: Path, redis_url: str
+) -> None:
+    scene = await furnish(tmp_path)
+    async with watched(tmp_path, BROKER_URL=redis_url, DEAF_AFTER_S="10") as server:
+        async with asyncio.timeout(PATIENCE_S):
+            while await http(server.url, "GET", "/readyz") != 200:  # noqa: ASYNC110  # over HTTP
+                await asyncio.sleep(0.05)
+        await main_job(server.url, scene)
+    broker = f"sin_port=htons({urlsplit(redis_url).port})"
+    beside = [one for one in destinations(tmp_path / "trace") if not _is_of(one, tmp_path)]
+
+    assert [one for one in beside if broker in one]
+    assert [one for one in beside if broker not in one] == []
 
 
 def _is_of(line: str, folder: Path) -> bool:
