@@ -18,8 +18,9 @@ class Proxy:
     def __init__(self, server: Path, folder: Path) -> None:
         self.folder = folder
         self._server = str(server / _SOCKET)
-        self._lose: Callable[[socket.socket, bytes], None] | None = None
+        self._lose: Callable[[socket.socket, bytes], bool] | None = None
         self._open = True
+        self._mute = False
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / _SOCKET))
         self._listener.listen()
@@ -28,17 +29,19 @@ class Proxy:
     def lose_the_answer(self) -> None:
         """Let the next commit happen, and nobody hear of it."""
 
-        def lose(server: socket.socket, words: bytes) -> None:
+        def lose(server: socket.socket, words: bytes) -> bool:
+            self._mute = True  # whatever the server says next is the answer
             server.sendall(words)
-            server.recv(65_536)
+            return True
 
         self._lose = lose
 
     def lose_the_question(self, *, stay_away: bool) -> None:
         """Let the next commit not reach the server; ``stay_away``: nor anything after it."""
 
-        def lose(_server: socket.socket, _words: bytes) -> None:
+        def lose(_server: socket.socket, _words: bytes) -> bool:
             self._open = not stay_away
+            return False
 
         self._lose = lose
 
@@ -58,7 +61,7 @@ class Proxy:
                 continue
             server = socket.socket(socket.AF_UNIX)
             server.connect(self._server)
-            for one, other, way in ((client, server, self._there), (server, client, _back)):
+            for one, other, way in ((client, server, self._there), (server, client, self._back)):
                 threading.Thread(target=_pass_on, args=(one, other, way), daemon=True).start()
 
     def _there(self, server: socket.socket, words: bytes) -> bool:
@@ -66,13 +69,13 @@ class Proxy:
             server.sendall(words)
             return True
         lose, self._lose = self._lose, None
-        lose(server, words)
-        return False
+        return lose(server, words)
 
-
-def _back(client: socket.socket, words: bytes) -> bool:
-    client.sendall(words)
-    return True
+    def _back(self, client: socket.socket, words: bytes) -> bool:
+        mute, self._mute = self._mute, False
+        if not mute:
+            client.sendall(words)
+        return not mute
 
 
 def _pass_on(
